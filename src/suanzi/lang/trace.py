@@ -1,0 +1,366 @@
+"""Tracing: a Python function called once, its machine operations recorded as LLVM IR.
+
+Python's `range` unrolls; `Trace.range` is a machine loop, whose body is traced once:
+
+    for i in k.range(n):
+        y.put(x.vec(i * lanes) * 2, i * lanes)
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from suanzi.lang.target import Target
+from suanzi.lang.values import F32, I1, I32, I64, Condition, Index, Lanes, Mask, Var
+
+VOID = ir.VoidType()
+ELEMENTS = {"float32": F32, "int64": I64, "int32": I32}
+
+
+class Tensor:
+    """A row-major tensor in memory. Sizes and strides are numbers, or Indices known when it runs.
+
+    Nothing is checked when it runs: a kernel's plan sees to it that it stays inside.
+    """
+
+    def __init__(
+        self,
+        k: Trace,
+        pointer: Any,
+        shape: Sequence[int | Index],
+        strides: Sequence[int | Index] | None = None,
+        element: str = "float32",
+    ) -> None:
+        self.k, self.pointer, self.element = k, pointer, ELEMENTS[element]
+        self.shape = tuple(shape)
+        if strides is None:
+            made: list[int | Index] = []
+            step: int | Index = 1
+            for size in reversed(self.shape):
+                made.append(step)
+                step = step * size
+            strides = made[::-1]
+        self.strides = tuple(strides)
+
+    def view(
+        self, shape: Sequence[int | Index], strides: Sequence[int | Index] | None = None
+    ) -> Tensor:
+        """The same memory under another shape."""
+        seen = Tensor(self.k, self.pointer, shape, strides)
+        seen.element = self.element
+        return seen
+
+    def at(self, *index: Index | int) -> Any:
+        """The address of an element."""
+        offset: Index | int = 0
+        for i, stride in zip(index, self.strides, strict=True):
+            step = i * stride
+            offset = step if isinstance(offset, int) and offset == 0 else offset + step
+        return self.k.b.gep(
+            self.pointer, [self.k.number(offset)], inbounds=True, source_etype=self.element
+        )
+
+    def vec(self, *index: Index | int, lanes: int | None = None) -> Lanes:
+        """`lanes` elements in a row, as many as the target's vector has unless told."""
+        kind = ir.VectorType(self.element, lanes or self.k.lanes)
+        return Lanes(self.k, self.k.b.load(self.at(*index), align=4, typ=kind))
+
+    def put(self, x: Lanes, *index: Index | int) -> None:
+        self.k.b.store(x.value, self.at(*index), align=4)
+
+    def vec_part(self, count: Index | int, *index: Index | int) -> Lanes:
+        """The first `count` elements of a vector, the other lanes 0; nothing beyond is read."""
+        if isinstance(count, int) and count == self.k.lanes:
+            return self.vec(*index)
+        return self.vec_where(self.k.first(count), *index)
+
+    def vec_where(self, mask: Mask, *index: Index | int) -> Lanes:
+        """The elements of a vector in the mask's lanes, the other lanes 0 and not read."""
+        kind = ir.VectorType(self.element, self.k.lanes)
+        zero = ir.Constant(kind, None)
+        load = self.k.intrinsic("llvm.masked.load", kind, [self.k.pointer, mask.value.type, kind])
+        return Lanes(self.k, self.k.b.call(load, [self.at(*index), mask.value, zero]))
+
+    def put_part(self, count: Index | int, x: Lanes, *index: Index | int) -> None:
+        """Writes the first `count` lanes and nothing beyond."""
+        if isinstance(count, int) and count == self.k.lanes:
+            return self.put(x, *index)
+        mask, kind = self.k.first(count), x.value.type
+        store = self.k.intrinsic("llvm.masked.store", VOID, [kind, self.k.pointer, mask.value.type])
+        self.k.b.call(store, [x.value, self.at(*index), mask.value])
+
+    def bcast(self, *index: Index | int) -> Lanes:
+        """One element in every lane."""
+        return self.k.splat(self.k.b.load(self.at(*index), align=4, typ=self.element))
+
+    def index(self, *index: Index | int) -> Index:
+        """An element of a table of int64."""
+        return Index(self.k, self.k.b.load(self.at(*index), align=8, typ=I64))
+
+    def gather(self, places: Sequence[Sequence[Index | int]]) -> Lanes:
+        """Lane i is the element at places[i]; one load a lane."""
+        vector = ir.Constant(ir.VectorType(self.element, len(places)), ir.Undefined)
+        for lane, place in enumerate(places):
+            one = self.k.b.load(self.at(*place), align=4, typ=self.element)
+            vector = self.k.b.insert_element(vector, one, ir.Constant(I32, lane))
+        return Lanes(self.k, vector)
+
+    def put_lane(self, x: Lanes, lane: int, *index: Index | int) -> None:
+        """Writes one lane of a vector to one element."""
+        one = self.k.b.extract_element(x.value, ir.Constant(I32, lane))
+        self.k.b.store(one, self.at(*index), align=4)
+
+    def prefetch(self, *index: Index | int) -> None:
+        """Asks for the element's cache line, to be read soon."""
+        call = self.k.intrinsic("llvm.prefetch", VOID, [self.k.pointer, I32, I32, I32])
+        flags = [ir.Constant(I32, n) for n in (0, 3, 1)]  # a read, to be kept, of data
+        self.k.b.call(call, [self.at(*index), *flags])
+
+
+class Trace:
+    """A kernel being traced, and the language's verbs.
+
+    The machine function is `name(args, begin, end, thread)`: `args` points to a table of int64,
+    the pointers first, then the sizes; it does the chunks begin..end-1. Each chunk is one call of
+    the traced body's code, and no two chunks write the same place.
+    """
+
+    def __init__(self, name: str, target: Target, pointers: int, sizes: int) -> None:
+        self.target, self.lanes = target, target.lanes
+        self.module = ir.Module(name=name)
+        self.module.triple = target.triple
+        self.pointer = ir.PointerType()
+        # The body is a function of its own, since only parameters can be declared not to alias.
+        kinds = [self.pointer] * pointers + [I64] * (sizes + 2)
+        self.function = ir.Function(self.module, ir.FunctionType(VOID, kinds), name + "_chunk")
+        self.function.linkage = "internal"
+        self.function.attributes.add("noinline")  # inlined, it would lose what noalias says
+        for argument in self.function.args[:pointers]:
+            argument.add_attribute("noalias")
+        self.entry = self.function.append_basic_block("entry")
+        self.b = ir.IRBuilder(self.function.append_basic_block("body"))
+        self.pointers = list(self.function.args[:pointers])
+        self.sizes = [Index(self, a) for a in self.function.args[pointers : pointers + sizes]]
+        self.chunk, self.thread = (Index(self, a) for a in self.function.args[-2:])
+        self._name, self._first_body = name, self.b.block
+
+    # --- values
+
+    def number(self, x: Index | int) -> Any:
+        return x.value if isinstance(x, Index) else ir.Constant(I64, x)
+
+    def constant(self, x: int) -> Index:
+        return Index(self, ir.Constant(I64, x))
+
+    def fill(self, x: float) -> Lanes:
+        """The number in every lane."""
+        return Lanes(self, ir.Constant(ir.VectorType(F32, self.lanes), [float(x)] * self.lanes))
+
+    def zero(self) -> Lanes:
+        return self.fill(0)
+
+    def var(self, start: Lanes | Index) -> Var:
+        return Var(self, start)
+
+    def tensor(
+        self,
+        pointer: int,
+        *shape: int | Index,
+        strides: Sequence[int | Index] | None = None,
+        element: str = "float32",
+    ) -> Tensor:
+        """The tensor behind the pointer argument with that number."""
+        return Tensor(self, self.pointers[pointer], shape, strides, element)
+
+    def splat(self, scalar: Any) -> Lanes:
+        """A machine scalar in every lane."""
+        nothing = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), None)
+        return Lanes(self, self.b.shuffle_vector(one, nothing, zeros))
+
+    def floats(self, x: Index) -> Lanes:
+        """The number, below 2^31, as float32 in every lane."""
+        narrow: Lanes = self.splat(self.b.trunc(x.value, I32))
+        return narrow.to_float()
+
+    def first(self, count: Index | int) -> Mask:
+        """The mask of lanes 0..count-1."""
+        if isinstance(count, int):
+            bits = [1 if lane < count else 0 for lane in range(self.lanes)]
+            return Mask(self, ir.Constant(ir.VectorType(I1, self.lanes), bits))
+        places = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
+        bound = self.splat(self.b.trunc(count.value, I32))
+        return Mask(self, self.b.icmp_signed("<", places, bound.value))
+
+    def fma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes:
+        """a · b + c, rounded once where the processor has it."""
+        kind = c.value.type
+        call = self.intrinsic("llvm.fmuladd", kind, [kind] * 3)
+        return Lanes(self, self.b.call(call, [a.value, b.value, c.value]))
+
+    def select(self, condition: Condition | Mask, a: Any, b: Any) -> Any:
+        """a where the condition or the mask's lane is true, else b."""
+        return type(a)(self, self.b.select(condition.value, a.value, b.value))
+
+    def intrinsic(self, name: str, result: Any, arguments: Sequence[Any]) -> Any:
+        """LLVM's function of that name for these types, declared once."""
+        overloads = [t for t in (result, *arguments) if isinstance(t, ir.VectorType)]
+        suffix = f".v{overloads[0].count}{_short(overloads[0].element)}" if overloads else ""
+        if name.startswith("llvm.masked") or name == "llvm.prefetch":
+            suffix += ".p0"
+        full = name + suffix
+        if full in self.module.globals:
+            return self.module.globals[full]
+        return ir.Function(self.module, ir.FunctionType(result, arguments), full)
+
+    def unary(self, name: str, x: Lanes) -> Lanes:
+        """An intrinsic of one vector: llvm.sqrt, llvm.fabs, llvm.floor, ..."""
+        call = self.intrinsic(name, x.value.type, [x.value.type])
+        return Lanes(self, self.b.call(call, [x.value]))
+
+    def reduce(self, how: str, x: Lanes) -> Lanes:
+        """The sum ("add"), minimum or maximum over the lanes, in every lane, as a tree."""
+        step = x.lanes // 2
+        while step:
+            places = [(lane ^ step) for lane in range(x.lanes)]
+            x = self.combine(how, x, x.shuffle(x, places))
+            step //= 2
+        return x
+
+    def combine(self, how: str, a: Lanes, b: Lanes) -> Lanes:
+        """a + b, or the smaller or larger lane by lane (NaN wins, as in NumPy)."""
+        if how == "add":
+            return a + b
+        if not a.is_float:
+            return self.select(a < b if how == "min" else a > b, a, b)  # type: ignore[no-any-return]
+        kind = a.value.type
+        call = self.intrinsic(f"llvm.{how}imum", kind, [kind] * 2)
+        # Which of 0 and -0 is the larger doesn't matter, and would cost instructions.
+        return Lanes(self, self.b.call(call, [a.value, b.value], fastmath=("nsz",)))
+
+    def transpose(self, rows: Sequence[Lanes]) -> list[Lanes]:
+        """n vectors of n lanes, n a power of two: row i's lane j becomes row j's lane i."""
+        rows, n = list(rows), len(rows)
+        step = 1
+        while step < n:
+            out = list(rows)
+            for i in range(n):
+                if i & step:
+                    continue
+                a, b = rows[i], rows[i + step]
+                low = [j if not j & step else n + j - step for j in range(n)]
+                high = [j + step if not j & step else n + j for j in range(n)]
+                out[i], out[i + step] = a.shuffle(b, low), a.shuffle(b, high)
+            rows, step = out, step * 2
+        return rows
+
+    # --- control
+
+    def range(
+        self, start: Index | int, stop: Index | int | None = None, step: int = 1
+    ) -> Iterator[Index]:
+        """A machine loop. Yields its counter once; what is traced meanwhile is the body."""
+        if stop is None:
+            start, stop = 0, start
+        if isinstance(start, int) and isinstance(stop, int):
+            if stop <= start:
+                return
+            if stop - start <= step:
+                yield self.constant(start)
+                return
+        b = self.b
+        first, last = self.number(start), self.number(stop)
+        body = self.function.append_basic_block("loop")
+        done = self.function.append_basic_block("done")
+        before = b.block
+        if isinstance(start, int) and isinstance(stop, int):
+            b.branch(body)  # at least one turn, seen above
+        else:
+            b.cbranch(b.icmp_signed("<", first, last), body, done)
+        b.position_at_end(body)
+        counter = b.phi(I64)
+        counter.add_incoming(first, before)
+        yield Index(self, counter)
+        following = b.add(counter, ir.Constant(I64, step), flags=["nsw"])
+        counter.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, last), body, done)
+        b.position_at_end(done)
+
+    @contextlib.contextmanager
+    def when(self, condition: Condition) -> Iterator[None]:
+        """What is traced inside runs only if the condition holds."""
+        inside = self.function.append_basic_block("when")
+        after = self.function.append_basic_block("after")
+        self.b.cbranch(condition.value, inside, after)
+        self.b.position_at_end(inside)
+        yield
+        self.b.branch(after)
+        self.b.position_at_end(after)
+
+    def unravel(self, index: Index, *shape: int | Index) -> tuple[Index, ...]:
+        """The places along each axis of a row-major index; the last axis runs fastest."""
+        places: list[Index] = []
+        for size in reversed(shape[1:]):
+            if isinstance(size, int) and size == 1:
+                places.append(self.constant(0))
+                continue
+            places.append(index % size)
+            index = index // size
+        return (index, *places[::-1])
+
+    # --- the end
+
+    def finish(self) -> str:
+        """The module's text: the chunk's function and the entry that loops over chunks."""
+        self.b.ret_void()
+        with self.b.goto_block(self.entry):
+            self.b.position_at_end(self.entry)
+            self.b.branch(self._first_body)
+        kinds = [self.pointer, I64, I64, I64]
+        entry = ir.Function(self.module, ir.FunctionType(VOID, kinds), self._name)
+        table, begin, end, thread = entry.args
+        b = ir.IRBuilder(entry.append_basic_block("entry"))
+        loop, done = entry.append_basic_block("loop"), entry.append_basic_block("done")
+        count = len(self.pointers) + len(self.sizes)
+        words = []
+        for i in range(count):
+            place = b.gep(table, [ir.Constant(I64, i)], inbounds=True, source_etype=I64)
+            kind = self.pointer if i < len(self.pointers) else I64
+            words.append(b.load(place, align=8, typ=kind))
+        b.cbranch(b.icmp_signed("<", begin, end), loop, done)
+        b.position_at_end(loop)
+        chunk = b.phi(I64)
+        chunk.add_incoming(begin, entry.blocks[0])
+        b.call(self.function, [*words, chunk, thread])
+        following = b.add(chunk, ir.Constant(I64, 1), flags=["nsw"])
+        chunk.add_incoming(following, loop)
+        b.cbranch(b.icmp_signed("<", following, end), loop, done)
+        ir.IRBuilder(done).ret_void()
+        return str(self.module)
+
+
+def trace(
+    name: str, target: Target, pointers: int, sizes: int, body: Callable[[Trace], None]
+) -> str:
+    """LLVM IR of a kernel whose chunk is what `body` does."""
+    k = Trace(name, target, pointers, sizes)
+    body(k)
+    return k.finish()
+
+
+def _short(element: Any) -> str:
+    return "f32" if element == F32 else f"i{element.width}"
+
+
+def ceil_div(a: int, b: int) -> int:
+    """
+    >>> ceil_div(7, 2)
+    4
+    """
+    return -(-a // b)

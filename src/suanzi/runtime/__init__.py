@@ -1,0 +1,1 @@
+"""Machine code, its cache, and the threads that run it."""

@@ -1,0 +1,63 @@
+"""Memory of a program: where each value lies in one arena, so that values not needed at the same
+time share their bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanzi.errors import SuanziError
+from suanzi.operators._operator import Array
+
+ALIGNMENT = 64
+"""A cache line: no two values share one, and no vector straddles two."""
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Bytes that are needed from one step to another, both included."""
+
+    bytes: int
+    first: int
+    last: int
+
+
+def plan(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
+    """An offset for each, and the size of the arena: the largest are placed first, each at the
+    lowest place that is free for its whole life.
+
+    >>> plan([Lifetime(64, 0, 1), Lifetime(128, 1, 2), Lifetime(64, 2, 3)])
+    ([128, 0, 128], 192)
+    """
+    offsets = [0] * len(lifetimes)
+    placed: list[int] = []
+    total = 0
+    for i in sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].bytes, i)):
+        me = lifetimes[i]
+        size = -(-me.bytes // ALIGNMENT) * ALIGNMENT
+        busy = sorted(
+            (offsets[j], offsets[j] + -(-lifetimes[j].bytes // ALIGNMENT) * ALIGNMENT)
+            for j in placed
+            if lifetimes[j].first <= me.last and me.first <= lifetimes[j].last
+        )
+        place, gap = 0, None
+        for start, end in busy:
+            if start - place >= size and (gap is None or start - place < gap[1]):
+                gap = (place, start - place)  # the tightest gap wastes least
+            place = max(place, end)
+        offsets[i] = gap[0] if gap else place
+        placed.append(i)
+        total = max(total, offsets[i] + size)
+    return offsets, total
+
+
+def allocate(nbytes: int, what: str) -> Array:
+    """Bytes at a cache line's start."""
+    try:
+        whole = np.empty(nbytes + ALIGNMENT, np.uint8)
+    except MemoryError:
+        raise SuanziError(
+            f"{what} needs more memory than there is", found=f"{nbytes / 2**20:.0f} MiB"
+        ) from None
+    start = -whole.ctypes.data % ALIGNMENT
+    return whole[start : start + nbytes]
