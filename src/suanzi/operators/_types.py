@@ -1,0 +1,52 @@
+"""ONNX's numbers for element types, as attributes such as Cast's `to` name them."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from suanzi.errors import SuanziError
+
+ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
+    number: np.dtype(dtype)
+    for number, dtype in {
+        1: np.float32,
+        2: np.uint8,
+        3: np.int8,
+        4: np.uint16,
+        5: np.int16,
+        6: np.int32,
+        7: np.int64,
+        9: np.bool_,
+        10: np.float16,
+        11: np.float64,
+        12: np.uint32,
+        13: np.uint64,
+        14: np.complex64,
+        15: np.complex128,
+        16: ml_dtypes.bfloat16,
+        17: ml_dtypes.float8_e4m3fn,
+        18: ml_dtypes.float8_e4m3fnuz,
+        19: ml_dtypes.float8_e5m2,
+        20: ml_dtypes.float8_e5m2fnuz,
+        21: ml_dtypes.uint4,
+        22: ml_dtypes.int4,
+        23: ml_dtypes.float4_e2m1fn,
+        24: ml_dtypes.float8_e8m0fnu,
+        25: ml_dtypes.uint2,
+        26: ml_dtypes.int2,
+    }.items()
+}
+
+
+def element_type(number: int) -> np.dtype[Any]:
+    """The NumPy (or ml_dtypes) type of an ONNX element type.
+
+    >>> element_type(1)
+    dtype('float32')
+    """
+    if number not in ELEMENT_TYPES:
+        raise SuanziError(
+            "an element type that we don't have", expected="numbers or bool", found=f"type {number}"
+        )
+    return ELEMENT_TYPES[number]

@@ -1,0 +1,247 @@
+"""Arithmetic, element by element; the inputs broadcast as NumPy's do.
+
+Before opset 7 broadcasting was by the attributes `broadcast` and `axis`; before 14 some of these
+took fewer types. Source, of all here: https://onnx.ai/onnx/operators/
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from suanzi.operators._elementwise import Elementwise, Mathematics, Pointwise
+from suanzi.operators._operator import Array, Example, TensorType, operator
+
+
+class Unary(Elementwise):
+    """An elementwise operator of one input; Y has its shape and type."""
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(), (np.array([[-2.5, -1, -0.5], [0, 1.5, 3]], np.float32),))]
+
+
+class PositiveUnary(Unary):
+    """One whose examples are greater than zero."""
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(), (np.array([[0.25, 0.5], [1, 4]], np.float32),))]
+
+
+class Binary(Elementwise):
+    """An elementwise operator of two inputs of one type."""
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        A, B = np.array([[1, -2, 3], [4, 7, -6]], np.float32), np.array([2, 3, 4], np.float32)
+        return [Example(cls(), (A, B)), Example(cls(), (A.astype(np.int64), B.astype(np.int64)))]
+
+
+class Variadic(Elementwise):
+    """An elementwise operator of one or more inputs of one type."""
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        a, b = np.array([[1, 5, 3], [4, -2, 6]], np.float32), np.array([[2], [3]], np.float32)
+        return [Example(cls(), (a,)), Example(cls(), (a, b, np.float32(2.5).reshape(1)))]
+
+
+@operator(family="arithmetic", torch="add")
+class Add(Binary):
+    """C = A + B; integers wrap around."""
+
+    def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
+        return A + B
+
+
+@operator(family="arithmetic", torch="sub")
+class Sub(Binary):
+    """C = A - B; integers wrap around."""
+
+    def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
+        return A - B
+
+
+@operator(family="arithmetic", torch="mul")
+class Mul(Binary):
+    """C = A · B; integers wrap around."""
+
+    def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
+        return A * B
+
+
+@operator(family="arithmetic", torch="div")
+class Div(Binary):
+    """C = A / B; the quotient of integers is cut towards zero, and by zero it is undefined."""
+
+    def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
+        return m.divide(A, B)
+
+
+@operator(family="arithmetic", torch="pow")
+class Pow(Elementwise):
+    """Z = X to the power of Y, in the type of X; Y may have another type.
+
+    Before opset 12 both had one type.
+    """
+
+    def infer(self, *inputs: TensorType | None) -> TensorType:
+        X, Y = inputs
+        assert X is not None
+        assert Y is not None
+        return super().infer(X, TensorType(X.dtype, Y.shape))
+
+    def formula(self, m: Mathematics, X: Any, Y: Any) -> Any:
+        return m.pow(X, Y)
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        X = np.array([[1, 2, 3]], np.float32)
+        return [
+            Example(cls(), (X, np.array([[2], [0.5]], np.float32))),
+            Example(cls(), (X, np.array(2, np.int64))),
+        ]
+
+
+@operator(family="arithmetic", torch="remainder")
+class Mod(Pointwise):
+    """C = A - floor(A/B)·B, of B's sign, or with fmod=1 C = A - trunc(A/B)·B, of A's sign.
+
+    Before opset 28 floating-point numbers needed fmod=1.
+    """
+
+    fmod: int = 0
+
+    def numpy(self, A: Array, B: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.fmod(A, B) if self.fmod else np.mod(A, B))
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        A, B = np.array([-7, -3, 5, 8]), np.array([3, -2, 3, -5])
+        return [
+            Example(cls(), (A, B)),
+            Example(cls(fmod=1), (A.astype(np.float32), B.astype(np.float32))),
+        ]
+
+
+@operator(family="arithmetic", torch="neg")
+class Neg(Unary):
+    """Y = -X."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return -X
+
+
+@operator(family="arithmetic", torch="abs")
+class Abs(Unary):
+    """Y = |X|."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.abs(X)
+
+
+@operator(family="arithmetic", torch="sign")
+class Sign(Unary):
+    """Y = -1, 0 or 1, as X is below, at or above 0."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        size = m.where(m.abs(X) > 0, 1, X)  # NaN stays, as 0 does
+        return m.where(X < 0, -size, size)
+
+
+@operator(family="arithmetic", torch="sqrt")
+class Sqrt(PositiveUnary):
+    """Y = √X; NaN below zero."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.sqrt(X)
+
+
+@operator(family="arithmetic", torch="reciprocal")
+class Reciprocal(PositiveUnary):
+    """Y = 1 / X."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return 1 / X
+
+
+@operator(family="arithmetic", torch="exp")
+class Exp(Unary):
+    """Y = exp(X)."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.exp(X)
+
+
+@operator(family="arithmetic", torch="log")
+class Log(PositiveUnary):
+    """Y = log(X), to the base e; NaN below zero."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.log(X)
+
+
+@operator(family="arithmetic", torch="erf")
+class Erf(Unary):
+    """Y = 2/√π · ∫ exp(-t²) dt, from 0 to X."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.erf(X)
+
+
+@operator(family="arithmetic", torch="floor")
+class Floor(Unary):
+    """Y = the largest whole number that isn't above X."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.floor(X)
+
+
+@operator(family="arithmetic", torch="ceil")
+class Ceil(Unary):
+    """Y = the smallest whole number that isn't below X."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.ceil(X)
+
+
+@operator(family="arithmetic", torch="round")
+class Round(Unary):
+    """Y = the whole number nearest to X; of two, the even one."""
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.round(X)
+
+
+@operator(family="arithmetic", torch="maximum")
+class Max(Variadic):
+    """Y = the largest of the inputs; NaN where one is."""
+
+    def formula(self, m: Mathematics, *data: Any) -> Any:
+        return functools.reduce(m.maximum, data)
+
+
+@operator(family="arithmetic", torch="minimum")
+class Min(Variadic):
+    """Y = the smallest of the inputs; NaN where one is."""
+
+    def formula(self, m: Mathematics, *data: Any) -> Any:
+        return functools.reduce(m.minimum, data)
+
+
+@operator(family="arithmetic")
+class Sum(Variadic):
+    """Y = the inputs added up."""
+
+    def formula(self, m: Mathematics, *data: Any) -> Any:
+        return functools.reduce(lambda a, b: a + b, data)
+
+
+@operator(family="arithmetic")
+class Mean(Variadic):
+    """Y = the inputs added up, divided by how many they are."""
+
+    def formula(self, m: Mathematics, *data: Any) -> Any:
+        return functools.reduce(lambda a, b: a + b, data) / len(data)

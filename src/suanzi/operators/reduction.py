@@ -1,0 +1,249 @@
+"""Reductions over axes, and running sums. Source, of all here: https://onnx.ai/onnx/operators/"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from suanzi.operators._axes import axes_of, axis_of, ints, length
+from suanzi.operators._operator import Array, Dim, Example, Ints, Operator, TensorType, operator
+
+DATA = np.array([[[1, -2], [3, 4]], [[5, 6], [-7, 8]], [[9, 10], [11, 12]]], np.float32)
+
+
+def reduced_shape(shape: tuple[Dim, ...], axes: Ints, keepdims: int) -> tuple[Dim, ...]:
+    """The shape with 1 at the axes, or without them.
+
+    >>> reduced_shape(("N", 3, 5), (1,), keepdims=1)
+    ('N', 1, 5)
+    """
+    if keepdims:
+        return tuple(1 if i in axes else d for i, d in enumerate(shape))
+    return tuple(d for i, d in enumerate(shape) if i not in axes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduction(Operator):
+    """Defines `reduce(data, axes)`, which keeps the reduced axes with size 1.
+
+    `axes` is a list of axes; absent or empty it means all, or with noop_with_empty_axes none, and
+    then what isn't summing (squares, logarithms) is still done. Without `keepdims` the reduced axes
+    vanish. The output has data's type. Before opset 18 (ReduceSum: 13) axes was an attribute.
+    """
+
+    keepdims: int = 1
+    noop_with_empty_axes: int = 0
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        raise NotImplementedError
+
+    def reduced_axes(self, axes: Ints, rank: int) -> Ints:
+        """The axes counted from the front, absent ones filled in."""
+        if not axes and not self.noop_with_empty_axes:
+            return tuple(range(rank))
+        return axes_of(axes, rank)
+
+    def infer(self, data: TensorType, axes: TensorType | None = None) -> TensorType:
+        if data.shape is None:
+            return TensorType(data.dtype, None)
+        if axes is None or length(axes, "axes") == 0:
+            given: Ints = ()
+        elif axes.value is not None:
+            given = ints(axes.value)
+        else:
+            rank = len(data.shape)
+            return TensorType(data.dtype, (None,) * rank if self.keepdims else None)
+        over = self.reduced_axes(given, len(data.shape))
+        return TensorType(data.dtype, reduced_shape(data.shape, over, self.keepdims))
+
+    def numpy(self, data: Array, axes: Array | None = None) -> Array:
+        over = self.reduced_axes(() if axes is None else ints(axes), data.ndim)
+        with np.errstate(all="ignore"):
+            y = self.reduce(data, over).astype(data.dtype, copy=False)
+        return y if self.keepdims else np.squeeze(y, over)
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [
+            Example(cls(), (DATA, np.array([1]))),
+            Example(cls(keepdims=0), (DATA, np.array([-1, 0]))),
+            Example(cls(), (DATA,)),
+            Example(cls(noop_with_empty_axes=1), (DATA,)),
+        ]
+
+
+@operator(family="reduction", torch="sum")
+class ReduceSum(Reduction):
+    """Y = Σ X."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(data.sum(axes, keepdims=True))
+
+
+@operator(family="reduction", torch="mean")
+class ReduceMean(Reduction):
+    """Y = Σ X / how many."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(data.mean(axes, keepdims=True))
+
+
+def _extreme(dtype: np.dtype[Any], sign: int) -> float:
+    """The number that is above (sign 1) or below (-1) all others of the type."""
+    if dtype == np.bool_:
+        return sign > 0
+    if np.issubdtype(dtype, np.integer):
+        return np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
+    return sign * np.inf
+
+
+@operator(family="reduction", torch="amax")
+class ReduceMax(Reduction):
+    """Y = the largest X; of nothing, the lowest number of the type (-∞)."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(data.max(axes, keepdims=True, initial=_extreme(data.dtype, -1)))
+
+
+@operator(family="reduction", torch="amin")
+class ReduceMin(Reduction):
+    """Y = the smallest X; of nothing, the highest number of the type (∞)."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(data.min(axes, keepdims=True, initial=_extreme(data.dtype, 1)))
+
+
+@operator(family="reduction", torch="prod")
+class ReduceProd(Reduction):
+    """Y = Π X."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(data.prod(axes, keepdims=True))
+
+
+@operator(family="reduction")
+class ReduceL1(Reduction):
+    """Y = Σ |X|."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(np.abs(data).sum(axes, keepdims=True))
+
+
+@operator(family="reduction")
+class ReduceL2(Reduction):
+    """Y = √(Σ X²)."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(np.sqrt(np.square(data).sum(axes, keepdims=True)))
+
+
+@operator(family="reduction")
+class ReduceSumSquare(Reduction):
+    """Y = Σ X²."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(np.square(data).sum(axes, keepdims=True))
+
+
+@operator(family="reduction")
+class ReduceLogSum(Reduction):
+    """Y = log(Σ X)."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        return np.asarray(np.log(data.sum(axes, keepdims=True)))
+
+
+@operator(family="reduction", torch="logsumexp")
+class ReduceLogSumExp(Reduction):
+    """Y = log(Σ exp(X))."""
+
+    def reduce(self, data: Array, axes: Ints) -> Array:
+        largest = data.max(axes, keepdims=True, initial=-np.inf)
+        shift = np.where(np.isfinite(largest), largest, 0)  # keeps exp from overflowing
+        return np.asarray(np.log(np.exp(data - shift).sum(axes, keepdims=True)) + shift)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArgExtreme(Operator):
+    """Where along `axis` the extreme lies, as int64; of equal ones the first, or the last."""
+
+    axis: int = 0
+    keepdims: int = 1
+    select_last_index: int = 0
+
+    def infer(self, data: TensorType) -> TensorType:
+        if data.shape is None:
+            return TensorType(np.dtype(np.int64), None)
+        axis = axis_of(self.axis, len(data.shape))
+        return TensorType(np.dtype(np.int64), reduced_shape(data.shape, (axis,), self.keepdims))
+
+    def place(self, data: Array) -> Array:
+        """The index of the first extreme along the axis, which is kept."""
+        raise NotImplementedError
+
+    def numpy(self, data: Array) -> Array:
+        if self.select_last_index:
+            last = data.shape[self.axis] - 1
+            y = last - self.place(np.flip(data, self.axis))
+        else:
+            y = self.place(data)
+        return y if self.keepdims else np.asarray(np.squeeze(y, self.axis))
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        data = np.array([[2, 1, 2], [0, 0, 3]], np.float32)
+        return [
+            Example(cls(axis=1), (data,)),
+            Example(cls(axis=-1, keepdims=0, select_last_index=1), (data,)),
+        ]
+
+
+@operator(family="reduction", torch="argmax")
+class ArgMax(ArgExtreme):
+    """Y = the index of the largest X along `axis`.
+
+    Before opset 12 always the first of equal ones.
+    """
+
+    def place(self, data: Array) -> Array:
+        return np.asarray(np.argmax(data, self.axis, keepdims=True))
+
+
+@operator(family="reduction", torch="argmin")
+class ArgMin(ArgExtreme):
+    """Y = the index of the smallest X along `axis`.
+
+    Before opset 12 always the first of equal ones.
+    """
+
+    def place(self, data: Array) -> Array:
+        return np.asarray(np.argmin(data, self.axis, keepdims=True))
+
+
+@operator(family="reduction", torch="cumsum")
+class CumSum(Operator):
+    """y[i] = Σ x[j] along `axis`, over j ≤ i; j < i if exclusive; from the end if reverse."""
+
+    exclusive: int = 0
+    reverse: int = 0
+
+    def infer(self, x: TensorType, axis: TensorType) -> TensorType:
+        if axis.value is not None and x.rank is not None:
+            axis_of(int(axis.value.item()), x.rank)
+        return TensorType(x.dtype, x.shape)
+
+    def numpy(self, x: Array, axis: Array) -> Array:
+        along = axis_of(int(axis.item()), x.ndim)
+        x = np.flip(x, along) if self.reverse else x
+        y = np.cumsum(x, along, dtype=x.dtype)
+        if self.exclusive:
+            y -= x
+        return np.flip(y, along) if self.reverse else y
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        x = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+        return [
+            Example(cls(), (x, np.array(1))),
+            Example(cls(exclusive=1, reverse=1), (x, np.array(0))),
+        ]

@@ -1,0 +1,103 @@
+"""Trigonometric and hyperbolic functions. Their definitions are NumPy's own; tanh, of which
+kernels have a form, is an activation. Source, of all here: https://onnx.ai/onnx/operators/
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from suanzi.operators._elementwise import Pointwise
+from suanzi.operators._operator import Array, Example, operator
+
+
+class Trigonometric(Pointwise):
+    """Y = function(X), of X's shape and type; NaN where the function has no value."""
+
+    function: ClassVar[np.ufunc]
+    places: ClassVar[tuple[float, ...]] = (-0.5, 0, 0.75)
+
+    def numpy(self, input: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self.function(input), input.dtype)
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(), (np.array(cls.places, np.float32),))]
+
+
+@operator(family="trigonometry", torch="sin")
+class Sin(Trigonometric):
+    """Y = sin(X), X in radians."""
+
+    function = np.sin
+
+
+@operator(family="trigonometry", torch="cos")
+class Cos(Trigonometric):
+    """Y = cos(X), X in radians."""
+
+    function = np.cos
+
+
+@operator(family="trigonometry", torch="tan")
+class Tan(Trigonometric):
+    """Y = tan(X), X in radians."""
+
+    function = np.tan
+
+
+@operator(family="trigonometry", torch="asin")
+class Asin(Trigonometric):
+    """Y = the angle from -π/2 to π/2 whose sine is X."""
+
+    function = np.arcsin
+
+
+@operator(family="trigonometry", torch="acos")
+class Acos(Trigonometric):
+    """Y = the angle from 0 to π whose cosine is X."""
+
+    function = np.arccos
+
+
+@operator(family="trigonometry", torch="atan")
+class Atan(Trigonometric):
+    """Y = the angle from -π/2 to π/2 whose tangent is X."""
+
+    function = np.arctan
+
+
+@operator(family="trigonometry", torch="sinh")
+class Sinh(Trigonometric):
+    """Y = (exp(X) - exp(-X)) / 2."""
+
+    function = np.sinh
+
+
+@operator(family="trigonometry", torch="cosh")
+class Cosh(Trigonometric):
+    """Y = (exp(X) + exp(-X)) / 2."""
+
+    function = np.cosh
+
+
+@operator(family="trigonometry", torch="asinh")
+class Asinh(Trigonometric):
+    """Y = the number whose sinh is X."""
+
+    function = np.arcsinh
+
+
+@operator(family="trigonometry", torch="acosh")
+class Acosh(Trigonometric):
+    """Y = the number not below 0 whose cosh is X."""
+
+    function = np.arccosh
+    places = (1, 1.5, 2)
+
+
+@operator(family="trigonometry", torch="atanh")
+class Atanh(Trigonometric):
+    """Y = the number whose tanh is X."""
+
+    function = np.arctanh
