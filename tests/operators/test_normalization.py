@@ -82,6 +82,12 @@ def test_lrn_as_onnxruntime(size):
     check(lrn, inputs, onnxruntime_outputs(lrn, inputs))
 
 
+def test_lrn_over_more_channels_than_there_are():
+    (X,) = data((1, 3, 2))
+    expected = X / (1 + 2.0 / 10**12 * (X * X).sum(1, keepdims=True)) ** 0.75
+    check(LRN(size=10**12, alpha=2.0), [X], [expected])
+
+
 def test_half_precision_is_computed_in_float32():
     X = np.array([[300, 100, -200, 400]], np.float16)  # the squares overflow float16
     Y, mean, _ = LayerNormalization().numpy(X, np.ones(4, np.float16))

@@ -95,6 +95,12 @@ def test_antialiased_as_onnxruntime(resize, sizes, output):
     resized(resize, sizes, output, by_scales=False)
 
 
+def test_a_tiny_scale_leaves_nothing():
+    resize = Resize(mode="linear", antialias=1)
+    inputs = [np.ones((2, 5), np.float32), None, np.array([1, 1e-12], np.float32)]
+    check(resize, inputs, [np.ones((2, 0), np.float32)])
+
+
 def test_any_rank_and_element_type():
     linear = Resize(mode="linear", axes=(0,))
     X = np.array([0, 10, 250], np.uint8)

@@ -49,6 +49,7 @@ from suanzi.operators.cast import (
     Dropout,
     Identity,
 )
+from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.convolution import Conv, ConvTranspose
 from suanzi.operators.filling import (
     ConstantOfShape,
@@ -177,6 +178,7 @@ __all__ = [
     "CastLike",
     "Ceil",
     "Celu",
+    "ChannelShuffle",
     "Clip",
     "Concat",
     "ConstantOfShape",

@@ -270,9 +270,9 @@ class LRN(Operator):
 
     def numpy(self, X: Array) -> Array:
         x = widen(X)
-        before, after = (self.size - 1) // 2, self.size // 2
+        before, after = (min(n, X.shape[1]) for n in ((self.size - 1) // 2, self.size // 2))
         squares = np.pad(x * x, [(0, 0), (before, after), *[(0, 0)] * (X.ndim - 2)])
-        S = np.lib.stride_tricks.sliding_window_view(squares, self.size, 1).sum(-1)
+        S = np.lib.stride_tricks.sliding_window_view(squares, before + 1 + after, 1).sum(-1)
         return np.asarray(x / (self.bias + self.alpha / self.size * S) ** self.beta).astype(X.dtype)
 
     @classmethod

@@ -211,9 +211,10 @@ class Resize(Operator):
             }[self.nearest_mode]
             return nearest.clip(0, last).astype(int)[None], np.ones((1, x.size), x.dtype)
         reach, kernel = (1, _triangle) if self.mode == "linear" else (2, self._cubic)
-        shrink = min(scale, 1.0) if self.antialias else 1.0
+        # No filter need reach further than the whole axis, however small a model makes its scale.
+        shrink = min(max(scale, 1 / max(size, 1)), 1.0) if self.antialias else 1.0
         first = math.floor(-reach / shrink) + 1
-        k = np.floor(x) + np.arange(first, 2 - first, dtype=x.dtype)[:, None]
+        k = np.floor(x) + np.arange(first, 2 - first)[:, None]  # from here on in float64
         w = kernel(np.abs(k - x) * shrink)
         if self.exclude_outside:
             w[(k < 0) | (k > last)] = 0

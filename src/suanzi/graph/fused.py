@@ -1,0 +1,90 @@
+"""Operators that passes make: chains of elementwise ones, and an operator with a chain after it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from suanzi.operators._elementwise import Elementwise, Mathematics
+from suanzi.operators._operator import Array, Operator, TensorType
+
+
+@dataclass(frozen=True)
+class Link:
+    """One operator of a chain. Sources count the chain's inputs first, then the links before."""
+
+    operator: Elementwise
+    sources: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Chain(Elementwise):
+    """Elementwise operators applied one after another in registers; the last one's result."""
+
+    arity: int
+    links: tuple[Link, ...]
+    family = "fused"
+
+    def formula(self, m: Mathematics, *x: Any) -> Any:
+        values = list(x)
+        for link in self.links:
+            arguments = [None if s is None else values[s] for s in link.sources]
+            values.append(link.operator.formula(m, *arguments))
+        return values[-1]
+
+    def infer(self, *inputs: TensorType | None) -> TensorType:
+        types = list(inputs)
+        for link in self.links:
+            types.append(
+                link.operator.infer(*(types[s] if s is not None else None for s in link.sources))
+            )
+        last = types[-1]
+        assert last is not None
+        return last
+
+    @property
+    def title(self) -> str:
+        return "+".join(link.operator.title for link in self.links)
+
+
+@dataclass(frozen=True)
+class Fused(Operator):
+    """`body`, then a chain whose input 0 is the body's output: Y = chain(body(inputs), extras).
+
+    The inputs are the body's (`arity` of them, absent ones included), then the chain's others.
+    """
+
+    body: Operator
+    arity: int
+    chain: Chain
+    family = "fused"
+
+    @property
+    def title(self) -> str:
+        return f"{self.body.title}+{self.chain.title}"
+
+    def infer(self, *types: TensorType | None) -> TensorType:
+        (made,) = self.body.infer_all(types[: self.arity])
+        return self.chain.infer(made, *types[self.arity :])
+
+    def numpy(self, *arrays: Array | None) -> Array:
+        (made,) = self.body.numpy_all(arrays[: self.arity])
+        return self.chain.numpy(made, *arrays[self.arity :])
+
+    def macs(self, inputs: Any, outputs: Any) -> int:
+        return self.body.macs(inputs[: self.arity], self.body.infer_all(inputs[: self.arity]))
+
+
+@dataclass(frozen=True)
+class Reorder(Operator):
+    """The same tensor in another layout: blocks of `lanes` channels, or plain where 0.
+
+    A layout is a matter of memory, so the meaning is the identity.
+    """
+
+    lanes: int
+    family = "fused"
+
+    def infer(self, X: TensorType) -> TensorType:
+        return TensorType(X.dtype, X.shape)
+
+    def numpy(self, X: Array) -> Array:
+        return X

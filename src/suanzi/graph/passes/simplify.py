@@ -1,0 +1,124 @@
+"""Small rewrites of one node at a time: what does nothing goes, what is costly is put simply."""
+
+import math
+
+import numpy as np
+
+from suanzi.graph.graph import Graph, Node
+from suanzi.graph.rewrite import Draft, Rule, rewrite
+from suanzi.operators._operator import Array, Operator
+from suanzi.operators.arithmetic import Add, Div, Mul, Pow, Sqrt, Sub, Sum
+from suanzi.operators.cast import Cast, CastLike, Dropout, Identity
+from suanzi.operators.joining import Concat, Pad, Slice
+from suanzi.operators.shape import Expand
+
+
+def simplify(graph: Graph) -> Graph:
+    """The graph without nodes that leave their input as it is, and with cheaper ones for some."""
+    return rewrite(graph, RULES)
+
+
+def _input(draft: Draft, node: Node) -> str | None:
+    """The first input, where the output has its type and so must equal it."""
+    first, output = draft.types[node.inputs[0]], draft.types[node.outputs[0]]
+    return node.inputs[0] if first == output and first.static else None
+
+
+def _identity(draft: Draft, node: Node) -> str | None:
+    return node.inputs[0] if len(node.outputs) == 1 else None
+
+
+def _cast(draft: Draft, node: Node) -> str | None:
+    same = draft.types[node.inputs[0]].dtype == draft.types[node.outputs[0]].dtype
+    return node.inputs[0] if same else None
+
+
+def _slice(draft: Draft, node: Node) -> str | None:
+    """A slice of everything, forwards."""
+    steps = draft.constants.get(node.inputs[4]) if len(node.inputs) > 4 else np.array(1)
+    return _input(draft, node) if steps is not None and (steps > 0).all() else None
+
+
+def _pad(draft: Draft, node: Node) -> str | None:
+    pads = draft.constants.get(node.inputs[1])
+    return _input(draft, node) if pads is not None and not pads.any() else None
+
+
+def _concat(draft: Draft, node: Node) -> str | None:
+    return node.inputs[0] if len(node.inputs) == 1 else None
+
+
+def _sum(draft: Draft, node: Node) -> Node | str | None:
+    """Sum in additions of two, which chains and residual blocks know."""
+    first, *others = node.inputs
+    if not others:
+        return first
+    for other in others[:-1]:
+        first = draft.emit(Add(), (first, other), node.outputs[0])
+    return Node(Add(), (first, others[-1]), node.outputs, node.name)
+
+
+def _neutral(number: float, *, commutes: bool) -> Rule:
+    """Add 0, Mul 1 and their like are their other input, unless the constant broadcasts it."""
+
+    def rule(draft: Draft, node: Node) -> str | None:
+        pairs = [node.inputs, node.inputs[::-1]] if commutes else [node.inputs]
+        for kept, other in pairs:
+            constant, type = draft.constants.get(other), draft.types[kept]
+            if constant is None or not type.static or type != draft.types[node.outputs[0]]:
+                continue
+            if _is(constant, number):  # x + 0 is x but for x = -0, which nothing tells from 0
+                return kept
+        return None
+
+    return rule
+
+
+def _div(draft: Draft, node: Node) -> Node | str | None:
+    """Division by a number, float32, as multiplication: some times faster, at most an ulp off."""
+    divisor = draft.constants.get(node.inputs[1])
+    if divisor is None or divisor.dtype != np.float32:
+        return None
+    if _is(divisor, 1):
+        return _input(draft, node)
+    with np.errstate(all="ignore"):
+        inverse = np.asarray(1 / divisor, np.float32)
+    if not np.isfinite(inverse).all() or (np.abs(inverse) < np.finfo(np.float32).tiny).any():
+        return None
+    name = draft.constant(f"{node.inputs[1]}_inverse", inverse)
+    return Node(Mul(), (node.inputs[0], name), node.outputs, node.name)
+
+
+def _pow(draft: Draft, node: Node) -> Node | str | None:
+    base, exponent = node.inputs
+    power = draft.constants.get(exponent)
+    if power is None or power.size != 1 or len(power.shape) > len(draft.types[base].shape or ()):
+        return None
+    if _is(power, 1):
+        return base
+    if _is(power, 2):
+        return Node(Mul(), (base, base), node.outputs, node.name)
+    floating = draft.types[base].dtype.kind == "f"
+    return Node(Sqrt(), (base,), node.outputs, node.name) if _is(power, 0.5) and floating else None
+
+
+def _is(array: Array, number: float) -> bool:
+    return array.size > 0 and math.prod(array.shape) <= 1 << 16 and bool((array == number).all())
+
+
+RULES: dict[type[Operator], Rule] = {
+    Add: _neutral(0, commutes=True),
+    Cast: _cast,
+    CastLike: _cast,
+    Concat: _concat,
+    Div: _div,
+    Dropout: _identity,
+    Expand: _input,
+    Identity: _identity,
+    Mul: _neutral(1, commutes=True),
+    Pad: _pad,
+    Pow: _pow,
+    Slice: _slice,
+    Sub: _neutral(0, commutes=False),
+    Sum: _sum,
+}

@@ -1,0 +1,45 @@
+"""The passes that every graph goes through before it is compiled, in order."""
+
+from collections.abc import Callable
+
+from suanzi.graph.graph import Graph
+from suanzi.graph.passes.common import common
+from suanzi.graph.passes.dead_code import dead_code
+from suanzi.graph.passes.explicit_windows import explicit_windows
+from suanzi.graph.passes.fold_batch_norm import fold_batch_norm
+from suanzi.graph.passes.fold_constants import fold_constants
+from suanzi.graph.passes.fold_scale import fold_scale
+from suanzi.graph.passes.fuse_chains import fuse_chains
+from suanzi.graph.passes.fuse_epilogues import fuse_epilogues
+from suanzi.graph.passes.reshapes import reshapes
+from suanzi.graph.passes.simplify import simplify
+from suanzi.graph.verify import verify
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    dead_code,
+    fold_constants,
+    simplify,
+    reshapes,
+    explicit_windows,
+    fold_batch_norm,
+    fold_scale,
+    common,
+    fuse_chains,
+    fuse_epilogues,
+)
+"""`dead_code` and `verify` follow each of these; `layout` comes last, by the compiler."""
+
+
+def optimize(graph: Graph, keep: frozenset[str] | None = None) -> Graph:
+    """The same function in fewer and faster nodes; the graph's types must be there (`infer`).
+
+    The values in `keep` become outputs, beside the graph's own, so that they stay. What waits for
+    sizes that aren't known is left as it is, and can be optimized again once they are.
+    """
+    outputs = tuple(dict.fromkeys((*graph.outputs, *sorted(keep or ()))))
+    graph = graph.replace(outputs=outputs)
+    verify(graph)
+    for apply in PASSES:
+        graph = dead_code(apply(graph))
+        verify(graph)
+    return graph
