@@ -1,4 +1,4 @@
-"""The one error that a user can cause: it says where, what was expected, what was found, what to do."""
+"""The one error that a user can cause: where, what was expected, what was found, what to do."""
 
 from typing import Any, Self
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from suanzi.graph.graph import Graph
+from suanzi.graph.passes.channel_shuffle import channel_shuffle
 from suanzi.graph.passes.common import common
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.graph.passes.explicit_windows import explicit_windows
@@ -20,6 +21,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     simplify,
     reshapes,
+    channel_shuffle,
     explicit_windows,
     fold_batch_norm,
     fold_scale,

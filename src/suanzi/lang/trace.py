@@ -9,7 +9,6 @@ Python's `range` unrolls; `Trace.range` is a machine loop, whose body is traced 
 from __future__ import annotations
 
 import contextlib
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -89,7 +88,8 @@ class Tensor:
     def put_part(self, count: Index | int, x: Lanes, *index: Index | int) -> None:
         """Writes the first `count` lanes and nothing beyond."""
         if isinstance(count, int) and count == self.k.lanes:
-            return self.put(x, *index)
+            self.put(x, *index)
+            return
         mask, kind = self.k.first(count), x.value.type
         store = self.k.intrinsic("llvm.masked.store", VOID, [kind, self.k.pointer, mask.value.type])
         self.k.b.call(store, [x.value, self.at(*index), mask.value])

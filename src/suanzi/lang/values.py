@@ -1,4 +1,4 @@
-"""The values of the kernel language: indices, conditions, vectors and masks that the machine computes.
+"""The values of the kernel language: what the machine computes, indices, vectors, masks and more.
 
 Python's numbers beside them are constants. Arithmetic emits instructions at the place where the
 trace stands; Python's `for` and `if` therefore unroll and choose, and cost nothing at run time.

@@ -116,7 +116,7 @@ def to_node(call: Call) -> Node:
     cls = OPERATORS.get(call.op_type)
     if cls is None:
         raise SuanziError(f"we have no operator {call.op_type}")
-    fields = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = {f.name for f in dataclasses.fields(cls)}
     unknown = sorted(set(call.attributes) - fields)
     if unknown:
         raise SuanziError(f"attributes that we don't have: {', '.join(unknown)}")

@@ -63,11 +63,14 @@ def _optimised(ir_text: str, target: Target) -> tuple[Any, Any]:
     )
     module = llvm.parse_assembly(ir_text, llvm.create_context())
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    # A kernel is written in vectors and unrolled by its author: LLVM keeps its shape.
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    _run_passes(builder.getModulePassManager(), module, builder)
+    # A kernel is written in vectors, unrolled and blocked by its author: variables to registers and
+    # some tidying is all it needs. O2 made no kernel faster and took three times as long.
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+    _run_passes(passes, module, builder)
     return machine, module
 
 

@@ -8,6 +8,7 @@ from suanzi.graph.fused import Chain, Fused, Reorder
 from suanzi.graph.graph import Graph, Node
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.operators._operator import Operator
+from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.convolution import Conv, ConvTranspose
 from suanzi.operators.joining import Concat
 from suanzi.operators.normalization import LRN
@@ -23,6 +24,7 @@ FOLLOWERS: tuple[type[Operator], ...] = (
     GlobalMaxPool,
     LRN,
     Resize,
+    ChannelShuffle,
 )
 """Take blocks where their first input has them."""
 

@@ -1,0 +1,274 @@
+"""Matrix multiplication: a tile of rows by columns is summed in registers, written once.
+
+A tile holds T rows of A by OCB vectors of columns of B. For each k it loads OCB vectors of B's row
+k and broadcasts T numbers of A. A constant B is packed into panels of OCB vectors; one that
+arrives at run time is read where it lies, or packed first where many rows will read it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from suanzi.kernels._epilogue import PlainEpilogue, plain_epilogue
+from suanzi.kernels._kernel import (
+    Argument,
+    Call,
+    Choice,
+    Input,
+    Kernel,
+    Output,
+    Packed,
+    Scratch,
+    Site,
+    chunks_for,
+)
+from suanzi.kernels._product import Batch, product_of
+from suanzi.kernels._tiles import cycles
+from suanzi.lang import Index, Lanes, Target, Trace, ceil_div
+from suanzi.operators._operator import Array
+
+
+@dataclass(frozen=True)
+class PackPanels:
+    """B [K, N] (or its transpose) times `scale` to [ceil(N/width)][K][width], padded with zeros."""
+
+    width: int
+    transposed: bool = False
+    scale: float = 1.0
+
+    def __call__(self, B: Array) -> Array:
+        B = np.atleast_2d(B.T).T if B.ndim == 1 else B.reshape(B.shape[-2:])
+        B = B.T if self.transposed else B
+        K, N = B.shape
+        panels = np.zeros((ceil_div(N, self.width), K, self.width), np.float32)
+        whole = N // self.width
+        panels[:whole] = B[:, : whole * self.width].reshape(K, whole, self.width).transpose(1, 0, 2)
+        panels[whole:, :, : N % self.width] = B[:, whole * self.width :]
+        if self.scale != 1:
+            panels *= np.float32(self.scale)
+        return panels
+
+
+@dataclass(frozen=True)
+class PackRows(Kernel):
+    """PackPanels of a B [matrices, K, N] that arrives at run time; one chunk is one panel."""
+
+    K: int
+    N: int
+    vectors: int
+    """The panels' width."""
+    pointers: ClassVar[int] = 2
+
+    def chunk(self, k: Trace) -> None:
+        V, width = k.lanes, self.vectors * k.lanes
+        panels = ceil_div(self.N, width)
+        matrix, panel = k.unravel(k.chunk, 1, panels)
+        b = k.tensor(0, strides=(self.K * self.N, self.N, 1))
+        packed = k.tensor(1, 1, panels, self.K, width)
+
+        def copy(columns: int) -> None:
+            for row in k.range(self.K):
+                for o in range(self.vectors):
+                    count = max(0, min(V, columns - o * V))
+                    value = b.vec_part(count, matrix, row, panel * width + o * V)
+                    packed.put(value, matrix, panel, row, o * V)
+
+        for columns in panel_columns(k, panel, self.N, width):
+            copy(columns)
+
+
+def panel_columns(k: Trace, panel: Index, N: int, width: int) -> Any:
+    """How many columns this panel has; what is traced meanwhile runs for such a panel."""
+    whole, rest = divmod(N, width)
+    if whole and rest:
+        with k.when(panel < whole):
+            yield width
+        with k.when(panel.equals(whole)):
+            yield rest
+    else:
+        yield rest or width
+
+
+@dataclass(frozen=True)
+class MatMulTiles(Kernel):
+    """One chunk: `rows` rows of A by one panel of B's columns.
+
+    Y = alpha · A·B + beta · C, where C (if any) is broadcast by its steps along rows and columns.
+    The sizes: M, and the rows of a chunk, a multiple of T.
+    """
+
+    K: int
+    N: int
+    T: int
+    OCB: int
+    rest: int
+    """M % T: the last tile's rows."""
+    batch: Batch
+    transposed: bool
+    """A is [K, M]."""
+    packed: bool
+    """B is in panels."""
+    chains: int
+    """Sums that each take every chains-th k, so that one addition needn't wait for another."""
+    alpha: float
+    beta: float
+    c_steps: tuple[int, int] | None
+    epilogue: PlainEpilogue
+    sizes: ClassVar[int] = 2
+
+    def pointer_count(self) -> int:
+        return 4 + len(self.epilogue.kinds)
+
+    def chunk(self, k: Trace) -> None:
+        M, rows = k.sizes
+        width = self.OCB * k.lanes
+        shape = [size for size, _, _ in self.batch]
+        row_blocks = (M - 1 + rows) // rows
+        *at, panel, block = k.unravel(k.chunk, *shape, ceil_div(self.N, width), row_blocks)
+        number, a, b = k.constant(0), k.constant(0), k.constant(0)
+        for place, (size, a_step, b_step) in zip(at, self.batch, strict=True):
+            number = number * size + place
+            a, b = a + place * a_step, b + place * b_step
+        first = block * rows
+        last = (first + rows).minimum(M)
+        for columns in panel_columns(k, panel, self.N, width):
+            for m in k.range(first, last - (self.T - 1), self.T):
+                self.tile(k, (number, a, b), m, panel, self.T, columns)
+            if self.rest:
+                with k.when(last.equals(M)):
+                    m = M - self.rest
+                    self.tile(k, (number, a, b), m, panel, self.rest, columns)
+
+    def tile(
+        self, k: Trace, at: tuple[Index, Index, Index], m: Index, panel: Index, T: int, columns: int
+    ) -> None:
+        V, K, N, M = k.lanes, self.K, self.N, k.sizes[0]
+        width = self.OCB * V
+        number, a, b = at
+        steps: tuple[Index | int, Index | int] = (1, M) if self.transposed else (K, 1)
+        x = k.tensor(0, strides=(M * K, *steps))
+        if self.packed:
+            w = k.tensor(1, strides=(ceil_div(N, width) * K * width, K * width, width, 1))
+        else:
+            w = k.tensor(1, strides=(K * N, width, N, 1))
+        counts = [min(V, columns - o * V) for o in range(self.OCB) if columns > o * V]
+        sums = [[[k.var(k.zero()) for _ in counts] for _ in range(T)] for _ in range(self.chains)]
+
+        def multiply(place: Index | int, chain: int) -> None:
+            weights = [
+                w.vec_part(V if self.packed else count, b, panel, place, o * V)
+                for o, count in enumerate(counts)
+            ]
+            for t in range(T):
+                value = x.bcast(a, m + t, place)
+                for sum_, weight in zip(sums[chain][t], weights, strict=True):
+                    sum_.set(k.fma(weight, value, sum_.get()))
+
+        unroll = max(self.chains, 4)
+        whole = K // unroll * unroll
+        for place in k.range(0, whole, unroll):
+            for u in range(unroll):
+                multiply(place + u, u % self.chains)
+        for u in range(whole, K):
+            multiply(u, u % self.chains)
+
+        y = k.tensor(3, strides=(M * N, N, 1))
+        for t in range(T):
+            for o, count in enumerate(counts):
+                column = panel * width + o * V
+                value = sums[0][t][o].get()
+                for chain in range(1, self.chains):
+                    value = value + sums[chain][t][o].get()
+                value = self.finish(k, value, m + t, column, count)
+                offset = (number * M + m + t) * N + column
+                places = {"full": offset, "last": column}
+                value = self.epilogue.apply(k, value, 4, places, count)
+                y.put_part(count, value, number, m + t, column)
+
+    def finish(self, k: Trace, value: Lanes, row: Index, column: Index, count: int) -> Lanes:
+        """alpha · value + beta · C."""
+        if self.alpha != 1:
+            value = value * self.alpha
+        if self.c_steps is None:
+            return value
+        c = k.tensor(2, strides=self.c_steps)
+        added = c.vec_part(count, row, column) if self.c_steps[1] else c.bcast(row, column)
+        return value + (added if self.beta == 1 else added * self.beta)
+
+
+def plan(target: Target, M: int, N: int, K: int, threads: int) -> tuple[int, int]:
+    """T and OCB with the least estimated time for M rows by N columns.
+
+    Few rows are bound by memory: each panel is one long stream, read once, and threads need some
+    panels each to share the work evenly. With many rows a panel that doesn't stay in the second
+    cache costs its way from the third, measured at 100 bytes a cycle beside the arithmetic. More
+    than 12 rows a power of two apart would fight for the first.
+    """
+    vectors = ceil_div(N, target.lanes)
+    widest = 8 if M > 4 or threads == 1 else max(1, min(8, vectors // (8 * threads)))
+    best, best_cost = (1, 1), float("inf")
+    for OCB in range(1, min(vectors, widest) + 1):
+        row = OCB * target.lanes * 4
+        late = row / 100 if M > 12 and row * K > target.l2 // 2 else 0
+        for T in range(1, min(M, 12) + 1):
+            if T * OCB + (OCB + 1 if T > 1 else 2) > target.registers:
+                break
+            whole, rest = divmod(M, T)
+            tall = whole * (cycles(T, OCB) + late) + (cycles(rest, OCB) + late if rest else 0)
+            cost = tall * vectors / OCB + 0.1 * tall * (-vectors % OCB)
+            if cost < best_cost * (0.98 if M > 4 else 1.001):
+                best, best_cost = (T, OCB), cost
+    return best
+
+
+def choose(site: Site) -> Choice:
+    A, B = site.inputs[0], site.inputs[1]
+    assert A is not None
+    assert B is not None
+    operands = [x for x in (*site.inputs, *site.outputs) if x is not None]
+    if any(x.lanes or not x.is_float32 or x.type.size == 0 for x in operands):
+        return None
+    p = product_of(site)
+    if site.output.type.size != p.matrices * p.M * p.N:  # the chain broadcasts it further
+        return None
+    last = ("last",) if len(B.shape) > 1 else ()  # a lone axis of B leaves Y no columns
+    epilogue = plain_epilogue(site, ("scalar", *last, "full"))
+    if epilogue is None:
+        return None
+
+    T, OCB = plan(site.target, p.M, p.N, p.K, site.threads)
+    width = OCB * site.target.lanes
+    panels = ceil_div(p.N, width)
+    constant = B.constant is not None and p.matrices == 1
+    calls: list[Call] = []
+    b: Argument = Input(1)
+    alpha, packed = p.alpha, True
+    if constant:
+        b, alpha = Packed(PackPanels(width, p.b_transposed, p.alpha), (1,)), 1.0
+    elif p.b_transposed:
+        return None
+    elif p.M >= 8 * T and site.target.l1 < p.K * p.N * 4 and len(p.batch) <= 1:
+        own = p.batch[0][2] if p.batch else 0  # 0: all the batch reads one matrix
+        count = p.matrices if own else 1
+        scratch = Scratch("panels", 4 * count * panels * p.K * width)
+        pack = PackRows(p.K, p.N, OCB)
+        calls.append(Call(pack, (b, scratch), count * panels, "packs B into panels"))
+        b = scratch
+    else:
+        packed = False
+
+    chains = min(4, max(1, 8 // (T * min(OCB, ceil_div(p.N, site.target.lanes)))))
+    rows = T * chunks_for(T * p.K * width, ceil_div(p.M, T), site.threads)
+    kernel = MatMulTiles(
+        p.K, p.N, T, OCB, p.M % T, p.batch, p.a_transposed, packed,
+        chains, alpha, p.beta, p.c_steps, epilogue[0],
+    )  # fmt: skip
+    why = f"tile {T} rows x {width} columns, {rows} rows a chunk" + (
+        "; B in panels" if packed else "; B where it lies"
+    )
+    c = Input(0 if p.c is None else p.c)
+    chunks = p.matrices * panels * ceil_div(p.M, rows)
+    arguments = (Input(0), b, c, Output(), *epilogue[1])
+    calls.append(Call(kernel, arguments, chunks, why, (p.M, rows)))
+    return tuple(calls)

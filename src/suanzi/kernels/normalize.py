@@ -1,0 +1,142 @@
+"""Normalization of rows: layer, RMS, instance and group normalization.
+
+A row is what one mean and variance are taken over. It is read three times, from the cache after the
+first: for the mean, for the variance about it (exact where the mean is large), and for the result.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from suanzi.kernels._kernel import Argument, Call, Choice, Input, Kernel, Operand, Output, Site
+from suanzi.kernels._rows import Grid, along, chunk_rows, fold_row, load, store
+from suanzi.lang import Index, Lanes, Tensor, Trace
+from suanzi.lang.mathematics import VectorMathematics
+from suanzi.operators._operator import Ints
+from suanzi.operators.normalization import (
+    GroupNormalization,
+    InstanceNormalization,
+    RMSNormalization,
+    TrailingNormalization,
+)
+
+FLOAT = 1
+"""ONNX's number of float32."""
+
+
+@dataclass(frozen=True)
+class NormalizeRows(Kernel):
+    """Over rows of channels of pixels; scale and bias have a number for each channel, or, where
+    `by_element`, for each element of a row, which is one channel then. One chunk: some rows.
+
+    The sizes of a call: rows, the rows of one sample, the channels of a row, the whole vectors of a
+    channel, the elements after them, and the Grid's.
+    """
+
+    centred: bool
+    by_element: bool
+    bias: bool
+    epsilon: float
+    tail: bool
+    sizes: ClassVar[int] = 7
+
+    def pointer_count(self) -> int:
+        return 4 if self.bias else 3
+
+    def chunk(self, k: Trace) -> None:
+        rows, groups, channels, vectors, over, *chunk = k.sizes
+        m = VectorMathematics(k)
+        pixels = vectors * k.lanes + over
+        length = channels * pixels
+        rest = over if self.tail else None
+        count = k.floats(length)
+        x, y = k.tensor(0, 1), k.tensor(1, 1)
+        parameters = [k.tensor(i, 1) for i in range(2, self.pointer_count())]
+        for row, _, _ in chunk_rows(k, rows, k.constant(1), *chunk):
+
+            def starts(row: Index = row) -> Iterator[tuple[Index, Index]]:
+                """Each channel's number and the offset of its pixels."""
+                if self.by_element:
+                    yield k.constant(0), row * length
+                    return
+                for c in k.range(channels):
+                    yield (row % groups) * channels + c, row * length + c * pixels
+
+            centre = k.zero()
+            if self.centred:
+                centre = _sum(k, x, starts(), vectors, rest) / count
+            squares = _sum(k, x, starts(), vectors, rest, centre)
+            inverse = 1 / m.sqrt(squares / count + self.epsilon)
+            for channel, start in starts():
+                numbers = [] if self.by_element else [p.bcast(channel) for p in parameters]
+                for v, part in along(k, 0, vectors + 1, vectors, rest, 4):
+                    at = v * k.lanes
+                    scale, *bias = numbers or [load(p, at, part) for p in parameters]
+                    value = (load(x, start + at, part) - centre) * inverse * scale
+                    store(y, value + bias[0] if bias else value, start + at, part)
+
+
+def _sum(
+    k: Trace,
+    x: Tensor,
+    channels: Iterator[tuple[Index, Index]],
+    vectors: Index,
+    rest: Index | None,
+    centre: Lanes | None = None,
+) -> Lanes:
+    """Σ x over all channels of a row, or Σ (x - centre)², in every lane."""
+
+    def each(value: Lanes, at: Index, part: Index | None) -> Lanes:
+        return value if centre is None else (value - centre) * (value - centre)
+
+    total = k.var(k.zero())
+    for _, start in channels:
+        total.set(total.get() + fold_row(k, "add", x, start, vectors, rest, each))
+    return k.reduce("add", total.get())
+
+
+def choose(site: Site) -> Choice:
+    """For LayerNormalization (Y alone), RMS-, Instance- and GroupNormalization."""
+    operator, Y = site.operator, site.output
+    X, scale, *others = site.inputs
+    bias = others[0] if others else None
+    operands = [x for x in (X, scale, bias, Y) if x is not None]
+    if site.chain is not None or len(site.outputs) > 1 or Y.type.size == 0:
+        return None
+    if not all(x.is_float32 and not x.lanes for x in operands):
+        return None
+    N, *rest = Y.shape or (1,)
+    by_element = isinstance(operator, TrailingNormalization)
+    if isinstance(operator, TrailingNormalization):
+        axes = operator.axes(len(Y.shape))
+        length = math.prod(Y.shape[axes[0] :])
+        if operator.stash_type != FLOAT or not all(
+            _is_row(x, Y.shape[axes[0] :]) for x in (scale, bias) if x is not None
+        ):
+            return None
+        rows, groups, channels, pixels = Y.type.size // length, 1, 1, length
+    elif isinstance(operator, InstanceNormalization):
+        groups, channels, pixels = rest[0], 1, math.prod(rest[1:])
+        rows = N * groups
+    elif isinstance(operator, GroupNormalization) and operator.stash_type == FLOAT:
+        groups = operator.num_groups
+        channels, pixels = rest[0] // groups, math.prod(rest[1:])
+        rows = N * groups
+    else:
+        return None
+    vectors, over = divmod(pixels, site.target.lanes)
+    centred = not isinstance(operator, RMSNormalization)
+    kernel = NormalizeRows(centred, by_element, bias is not None, operator.epsilon, over > 0)
+    grid = Grid.cut(rows, 1, channels * pixels * 4, site.threads)
+    sizes = (rows, groups, channels, vectors, over, grid.chunk_rows, grid.chunk_vectors)
+    arguments: list[Argument] = [Input(0), Output(), Input(1)]
+    if bias is not None:
+        arguments.append(Input(2))
+    why = f"{rows} rows of {channels * pixels} elements"
+    return (Call(kernel, tuple(arguments), grid.chunks, why, sizes),)
+
+
+def _is_row(operand: Operand, shape: Ints) -> bool:
+    """Whether a scale or a bias has each element of a row, and nothing before."""
+    return operand.shape[-len(shape) :] == shape and operand.type.size == math.prod(shape)

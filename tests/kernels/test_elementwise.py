@@ -1,0 +1,149 @@
+"""Elementwise kernels: every operator with a formula, broadcasting, blocks, chains."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel_support import check, make_site, run_site
+from suanzi.graph.fused import Chain, Link
+from suanzi.kernels.elementwise import choose, collapse, traceable
+from suanzi.lang import host_target
+from suanzi.lang.target import AVX2, PORTABLE
+from suanzi.operators import OPERATORS
+from suanzi.operators._elementwise import Elementwise
+from suanzi.operators.activation import Clip, Gelu, HardSwish, Relu
+from suanzi.operators.arithmetic import Add, Div, Exp, Max, Mul, Pow, Sub
+
+TARGETS = [host_target(), AVX2, PORTABLE]
+RNG = np.random.default_rng(0)
+
+
+def random(*shape: int) -> np.ndarray:
+    return RNG.uniform(0.5, 2, shape).astype(np.float32) * RNG.choice([-1, 1], shape).astype(
+        np.float32
+    )
+
+
+def chain(arity: int, *links: tuple) -> Chain:
+    return Chain(arity, tuple(Link(op, tuple(sources)) for op, *sources in links))
+
+
+FORMULAS = [c for c in OPERATORS.values() if issubclass(c, Elementwise) and c.result is None]
+
+
+@pytest.mark.parametrize("operator", FORMULAS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_every_formula_on_its_examples(operator, target):
+    for example in operator.examples():
+        if any(x is not None and x.dtype != np.float32 for x in example.inputs):
+            continue
+        check(choose, example.operator, example.inputs, target=target, must=traceable(operator()))
+
+
+def test_hardly_any_formula_is_not_traceable():
+    assert traceable(Gelu())
+    assert traceable(Clip())
+    assert traceable(Max())
+    assert len([c for c in FORMULAS if traceable(c())]) > 30
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_broadcasting(data):
+    shape = data.draw(st.lists(st.sampled_from([1, 2, 3, 5, 17, 40]), max_size=4))
+    keep = st.lists(st.booleans(), min_size=len(shape), max_size=len(shape))
+    masks = data.draw(st.lists(keep, min_size=2, max_size=2))
+    a, b = (random(*(n if m else 1 for n, m in zip(shape, mask, strict=True))) for mask in masks)
+    if data.draw(st.booleans()) and shape and b.shape[0] == 1:
+        b = b[0]
+    target = data.draw(st.sampled_from(TARGETS))
+    check(choose, chain(2, (Mul(), 0, 1), (Sub(), 2, 0)), [a, b], target=target)
+
+
+@pytest.mark.parametrize("shape", [(100003,), (3, 70001), (5000, 37), (40000, 3)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_big_ones_are_cut_into_chunks(shape, threads):
+    site = check(choose, Add(), [random(*shape), random(*shape[-1:])], threads=threads)
+    (call,) = choose(site)
+    assert call.chunks > 2
+
+
+def test_sizes_share_code():
+    calls = [choose(make_site(Add(), [random(2, n, 8, 8), random(n, 1, 1)]))[0] for n in (3, 48)]
+    assert calls[0].kernel == calls[1].kernel
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_blocked(target, batch):
+    V, (N, C, H, W) = target.lanes, (batch, 21, 3, 5)
+    x, y = random(N, C, H, W), random(N, C, H, W)
+    operands = {
+        "full": (y, V),
+        "gate": (random(N, C, 1, 1), V),
+        "channel": (random(C, 1, 1), 0),
+        "pixel": (random(1, H, W), 0),
+        "pixels": (random(N, 1, H, W), 0),
+        "scalar": (random(1), 0),
+    }
+    for kind, (other, lanes) in operands.items():
+        check(
+            choose,
+            chain(2, (Mul(), 0, 1), (Relu(), 2), (Add(), 3, 1)),
+            [x, other],
+            input_lanes=[V, lanes],
+            output_lanes=V,
+            constants=(1,) if kind == "channel" else (),
+            target=target,
+        )
+
+
+def test_blocked_with_plain_channels_that_arrive_is_declined():
+    V = host_target().lanes
+    x, y = random(1, 21, 3, 5), random(21, 1, 1)
+    site = make_site(Add(), [x, y], input_lanes=[V, 0], output_lanes=V)
+    assert choose(site) is None
+
+
+def test_a_chain_of_many():
+    xs = [random(4, 50), *(random(*s) for s in [(50,), (4, 1), (1,), (4, 50), (50,), (4, 50)])]
+    links = [(Add(), 0, 1), (Mul(), 7, 2), (HardSwish(), 8), (Div(), 9, 3), (Max(), 10, 4)]
+    links += [(Sub(), 11, 5), (Gelu(), 12), (Add(), 13, 6)]
+    for target in TARGETS:
+        check(choose, chain(7, *links), xs, target=target)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0, 0.5, -1.5, 0.0])
+def test_known_exponents(exponent):
+    x, y = np.abs(random(3, 33)), np.array(exponent, np.float32)
+    check(choose, Pow(), [x, y], constants=(1,))
+    check(choose, Pow(), [x, y])
+    check(choose, chain(3, (Pow(), 0, 1), (Add(), 3, 2)), [x, y, x[:, :1]], constants=(1,))
+
+
+def test_whole_exponents_of_another_type():
+    check(choose, Pow(), [random(3, 33), np.array(2, np.int64)], constants=(1,))
+    assert choose(make_site(Pow(), [random(3), np.array(2, np.int64)])) is None
+
+
+def test_what_is_declined():
+    floats, wide = random(3), np.ones(3)
+    assert choose(make_site(Exp(), [wide])) is None
+    assert choose(make_site(Exp(), [np.zeros((0, 3), np.float32)])) is None
+    V = host_target().lanes
+    assert choose(make_site(Add(), [random(1, V, 2, 2), floats[:2]], input_lanes=[V, 0])) is None
+    site = make_site(Relu(), [floats])
+    assert choose(replace(site, chain=chain(1, (Exp(), 0)))) is None
+
+
+def test_special_values_pass():
+    x = np.array([np.nan, np.inf, -np.inf, 0, 1], np.float32)
+    (y,) = run_site(choose, make_site(Relu(), [x]), [x])
+    np.testing.assert_array_equal(y, np.array([np.nan, np.inf, 0, 0, 1], np.float32))
+
+
+def test_collapse_of_a_number():
+    assert collapse((), [(), ()]) == ((1, 1), [(True, True), (True, True)])
