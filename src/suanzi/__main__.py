@@ -1,0 +1,5 @@
+"""python -m suanzi."""
+
+from suanzi.cli import main
+
+main()

@@ -1,0 +1,179 @@
+"""The command `suanzi`: one module a command, imported when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from suanzi.errors import SuanziError
+
+app = typer.Typer(
+    help="Deep-learning operators: run, look into and measure ONNX models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="an ONNX file")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=FILE",
+        help="an input's contents: .npy, .npz, .pb or a picture; random where none is named",
+    ),
+]
+Dims = Annotated[
+    list[str] | None,
+    typer.Option("--dim", "-d", metavar="NAME=SIZE", help="the size of a symbolic dimension"),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", "-s", metavar="NAME=1,3,640,640", help="an input's whole shape"),
+]
+Threads = Annotated[
+    int | None, typer.Option(help="SUANZI_THREADS, else all cores", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, help="of the random inputs")]
+Json = Annotated[bool, typer.Option("--json", help="print data for programs")]
+Mean = Annotated[str, typer.Option(help="subtracted from a picture's channels (0 to 1)")]
+Std = Annotated[str, typer.Option(help="what a picture's channels are then divided by")]
+Layout = Annotated[str, typer.Option(help="a picture's axes: NCHW or NHWC")]
+
+
+def command(name: str) -> Callable[..., Any]:
+    """The function that does a command, imported now: what isn't called costs nothing."""
+    function: Callable[..., Any] = importlib.import_module(f"suanzi.cli.{name}").main
+    return function
+
+
+@app.command()
+def demo(threads: Threads = None, json: Json = False) -> None:
+    """Recognise handwritten digits with a small model; all of it is bundled."""
+    command("demo")(threads, json)
+
+
+@app.command()
+def run(
+    model: Model,
+    input: Inputs = None,
+    dim: Dims = None,
+    shape: Shapes = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE.npz", help="keep the outputs")] = None,
+    mean: Mean = "0",
+    std: Std = "1",
+    layout: Layout = "NCHW",
+    threads: Threads = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Run a model and print its outputs."""
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
+    command("run")(model, feeding, save, threads, json)
+
+
+@app.command()
+def show(
+    model: Model,
+    stage: Annotated[
+        str, typer.Option(help="model, graph (after all passes), plan, ir or asm")
+    ] = "model",
+    node: Annotated[
+        str | None, typer.Option(help="only the step with this name, or that makes this value")
+    ] = None,
+    dim: Dims = None,
+    shape: Shapes = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Show what a model is made of, or a stage of its way to machine code."""
+    feeding = command("feeds")(None, dim, shape, "0", "1", "NCHW", 0)
+    command("show")(model, stage, node, feeding, threads, json)
+
+
+@app.command()
+def profile(
+    model: Model,
+    input: Inputs = None,
+    dim: Dims = None,
+    shape: Shapes = None,
+    rounds: Annotated[int, typer.Option(min=1, help="medians are of so many runs")] = 20,
+    mean: Mean = "0",
+    std: Std = "1",
+    layout: Layout = "NCHW",
+    threads: Threads = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Time each step against what the machine could do."""
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
+    command("profile")(model, feeding, rounds, threads, json)
+
+
+@app.command()
+def trace(
+    model: Model,
+    save: Annotated[str | None, typer.Option(metavar="DIR", help="a .npy for each value")] = None,
+    input: Inputs = None,
+    dim: Dims = None,
+    shape: Shapes = None,
+    mean: Mean = "0",
+    std: Std = "1",
+    layout: Layout = "NCHW",
+    threads: Threads = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Compute every value inside a model, and sum each up."""
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
+    command("trace")(model, feeding, save, threads, json)
+
+
+@app.command()
+def bench(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="ONNX files")],
+    against: Annotated[str, typer.Option(help="peers")] = "onnxruntime,openvino",
+    threads: Annotated[str, typer.Option(help="numbers of threads")] = "1,2",
+    dim: Dims = None,
+    shape: Shapes = None,
+    seconds: Annotated[float, typer.Option(min=0, help="for each comparison")] = 4.0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Time models side by side with other runtimes, in interleaved rounds."""
+    feeding = command("feeds")(None, dim, shape, "0", "1", "NCHW", seed)
+    command("bench")(models, feeding, against, threads, seconds, json)
+
+
+@app.command()
+def cache(
+    action: Annotated[str, typer.Argument(metavar="[show|clear]")] = "show", json: Json = False
+) -> None:
+    """The compiled kernels that are kept for the next time."""
+    command("cache")(action, json)
+
+
+def main() -> None:
+    """Runs the command line. A mistake is one message and status 1; Ctrl-C is status 130."""
+    try:
+        try:
+            app(prog_name="suanzi")
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:  # typer's own mistakes, in the words on the command line, have 2
+        sys.exit(1 if end.code == 2 else end.code)
+    except SuanziError as error:
+        from suanzi.cli._print import clean
+
+        print(f"suanzi: {clean(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader has left: what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

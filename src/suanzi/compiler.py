@@ -1,0 +1,318 @@
+"""From a graph whose sizes are known to a Program: kernels chosen, memory placed, code loaded."""
+
+import gc
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from suanzi.errors import SuanziError
+from suanzi.graph import Graph, Node
+from suanzi.graph.fused import Fused
+from suanzi.graph.memory import require_memory
+from suanzi.graph.passes.layout import blocked_layout
+from suanzi.graph.pipeline import optimize
+from suanzi.kernels import accepts_blocks, choose
+from suanzi.kernels._kernel import (
+    Argument,
+    Call,
+    Choice,
+    Input,
+    Kernel,
+    Operand,
+    Output,
+    Packed,
+    Scratch,
+    Site,
+)
+from suanzi.lang import Target
+from suanzi.operators._operator import Array, Cost
+from suanzi.operators.pooling import AveragePool, MaxPool
+from suanzi.placement import Placement, place
+from suanzi.program import Program, Slot, Step
+from suanzi.runtime.cache import ObjectCache, cache_key
+from suanzi.runtime.machine import Code, compile_object, load
+from suanzi.runtime.memory import Lifetime, plan
+
+
+class Packings:
+    """Constants in the forms that kernels read, each made once for all programs of a session."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, tuple[int, ...]], tuple[Array, tuple[Array, ...]]] = {}
+
+    def __call__(self, pack: Callable[..., Array], sources: tuple[Array, ...]) -> Array:
+        key = (pack, tuple(id(source) for source in sources))
+        if key not in self._made:  # the sources are kept, so that their ids stay theirs
+            self._made[key] = (np.ascontiguousarray(pack(*sources)), sources)
+        return self._made[key][0]
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """What programs are made for and with."""
+
+    target: Target
+    threads: int
+    cache: ObjectCache | None = None
+    packings: Packings = field(default_factory=Packings)
+
+    def compile(self, graph: Graph) -> Program:
+        """The program of a graph's outputs. Every size must follow from the inputs' sizes."""
+        return assemble(prepare(graph, self.target, self.threads), self)
+
+
+def prepare(graph: Graph, target: Target, threads: int) -> Graph:
+    """The graph after all passes, with each value's layout settled."""
+    optimized = optimize(graph)
+    _require_static(optimized)
+
+    readers = optimized.consumers()
+
+    def accepts(node: Node, laid: Graph) -> bool:
+        # What pools read is better in blocks, since their kernels are.
+        pooled = any(isinstance(r.operator, POOLS) for r in readers.get(node.outputs[0], ()))
+        return accepts_blocks(site_of(laid, node, target, threads), pooled)
+
+    return blocked_layout(optimized, target.lanes, accepts)
+
+
+def _require_static(graph: Graph) -> None:
+    total = 0
+    for node in graph.nodes:
+        for name in node.outputs:
+            if name and not graph.types[name].static:
+                raise SuanziError(
+                    "the shape depends on data that only the run will show",
+                    node=node.label,
+                    expected="a shape that follows from the inputs' shapes",
+                    found=graph.types[name],
+                )
+            total = max(total, graph.types[name].nbytes if name else 0)
+    require_memory(total, "the largest tensor of the model")
+
+
+def site_of(graph: Graph, node: Node, target: Target, threads: int) -> Site:
+    """The node as the kernels see it."""
+
+    def operand(name: str) -> Operand | None:
+        if not name:
+            return None
+        return Operand(graph.types[name], graph.lanes.get(name, 0), graph.constants.get(name))
+
+    inputs = tuple(operand(name) for name in node.inputs)
+    outputs = tuple(o for name in node.outputs if (o := operand(name)))
+    if isinstance(node.operator, Fused):
+        arity = node.operator.arity
+        extras = tuple(o for o in inputs[arity:] if o)
+        return Site(
+            node.operator.body,
+            inputs[:arity],
+            outputs,
+            target,
+            threads,
+            node.operator.chain,
+            extras,
+        )
+    return Site(node.operator, inputs, outputs, target, threads)
+
+
+POOLS = (AveragePool, MaxPool)
+
+
+@dataclass
+class _Chosen:
+    """A node with the calls that do its work (none: by definition), and its step's number."""
+
+    node: Node
+    calls: tuple[Call, ...]
+    first: int
+
+
+def assemble(graph: Graph, compiler: Compiler) -> Program:
+    """The program of a graph whose layouts are settled."""
+    target, threads = compiler.target, compiler.threads
+    placement = place(graph)
+    chosen: list[_Chosen] = []
+    count = 0
+    starts: dict[int, tuple[int, int]] = {}
+    for number, node in enumerate(graph.nodes):
+        if number in placement.free:
+            continue
+        calls = _calls(graph, node, target, threads)
+        chosen.append(_Chosen(node, calls, count))
+        starts[number] = (count, count + max(1, len(calls)) - 1)
+        count += max(1, len(calls))
+    arena = _Arena(graph, placement, starts, threads)
+    for item in chosen:
+        arena.add_scratch(item)
+    arena.settle()
+    constants = _Constants(graph, compiler.packings)
+    kernels = {call.kernel.symbol: call.kernel for item in chosen for call in item.calls}
+    code = machine_code(kernels, target, compiler.cache)
+    steps: list[Step] = []
+    for item in chosen:
+        steps.extend(_steps(graph, item, arena, constants, code))
+    touched = {name for item in chosen if not item.calls for name in _values(item.node)}
+    for name in sorted((touched | set(graph.outputs)) & graph.constants.keys()):
+        constants.keep(name)
+    return Program(
+        inputs={name: graph.types[name] for name in graph.inputs},
+        outputs={name: graph.types[name] for name in graph.outputs},
+        steps=tuple(steps),
+        slots={name: arena.slot(name) for name in touched},
+        types=graph.types,
+        constants=constants.arrays,
+        arena_bytes=arena.bytes,
+        threads=threads,
+        code=code,
+    )
+
+
+def _values(node: Node) -> tuple[str, ...]:
+    return tuple(name for name in (*node.inputs, *node.outputs) if name)
+
+
+def _calls(graph: Graph, node: Node, target: Target, threads: int) -> tuple[Call, ...]:
+    choice: Choice = choose(site_of(graph, node, target, threads))
+    if choice is None and any(graph.lanes.get(name) for name in _values(node)):
+        raise RuntimeError(f"{node.label} is in a blocked layout that no kernel of it reads")
+    return choice or ()
+
+
+class _Arena:
+    """Offsets in the arena for storages and scratch, which live from step to step."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        placement: Placement,
+        starts: Mapping[int, tuple[int, int]],
+        threads: int,
+    ) -> None:
+        self.graph, self.placement, self.threads = graph, placement, threads
+        self.bytes = 0
+        self._lives: dict[str, Lifetime] = {}
+        self._offsets: dict[str, int] = {}
+        self._fixed = {*graph.inputs, *graph.outputs, *graph.constants}
+        for name, (first, last) in placement.lives.items():
+            if name not in self._fixed:
+                size = max(1, _bytes(graph, name))
+                self._lives[name] = Lifetime(size, starts[first][0], starts[last][1])
+
+    def add_scratch(self, item: _Chosen) -> None:
+        for call in item.calls:
+            for argument in call.arguments:
+                if isinstance(argument, Scratch):
+                    size = argument.bytes * (self.threads if argument.per_thread else 1)
+                    last = item.first + len(item.calls) - 1
+                    name = self.scratch_name(item, argument)
+                    self._lives[name] = Lifetime(size, item.first, last)
+
+    @staticmethod
+    def scratch_name(item: _Chosen, scratch: Scratch) -> str:
+        return f"\0{item.first} {scratch.name}"  # no value of a model has such a name
+
+    def settle(self) -> None:
+        offsets, self.bytes = plan(list(self._lives.values()))
+        require_memory(self.bytes, "the program's memory")
+        self._offsets = dict(zip(self._lives, offsets, strict=True))
+
+    def slot(self, name: str) -> Slot:
+        if name in self._offsets and name not in self.placement.places:
+            return Slot("", self._offsets[name])
+        where = self.placement.places[name]
+        if where.storage in self._fixed:
+            return Slot(where.storage, where.offset)
+        return Slot("", self._offsets[where.storage] + where.offset)
+
+
+def _bytes(graph: Graph, name: str) -> int:
+    kind = graph.types[name]
+    return Operand(kind, graph.lanes.get(name, 0)).elements * kind.dtype.itemsize
+
+
+class _Constants:
+    """The constants that a program reads: the model's own, and packings, each made once."""
+
+    def __init__(self, graph: Graph, packings: Packings) -> None:
+        self.graph, self.packings = graph, packings
+        self.arrays: dict[str, Array] = {}
+
+    def keep(self, name: str) -> str:
+        self.arrays[name] = np.ascontiguousarray(self.graph.constants[name])
+        return name
+
+    def pack(self, packed: Packed, names: Sequence[str]) -> str:
+        sources = tuple(self.graph.constants[names[i]] for i in packed.sources)
+        array = self.packings(packed.pack, sources)
+        name = f"\0packed {id(array)}"
+        self.arrays[name] = array
+        return name
+
+
+def _steps(
+    graph: Graph, item: _Chosen, arena: _Arena, constants: _Constants, code: Mapping[str, int]
+) -> list[Step]:
+    node = item.node
+    types = graph.input_types(node)
+    cost = node.operator.cost(*types)
+    if not item.calls:
+        why = f"no kernel for {type(node.operator).__name__} here: by its definition in NumPy"
+        return [Step(node, types, "NumPy", why, cost=cost)]
+
+    def slot(argument: Argument) -> Slot:
+        match argument:
+            case Input(number):
+                name = node.inputs[number]
+                if name in graph.constants:
+                    constants.keep(name)
+                return arena.slot(name)
+            case Output(number):
+                return arena.slot([n for n in node.outputs if n][number])
+            case Packed():
+                return Slot(constants.pack(argument, node.inputs), 0)
+            case Scratch():
+                return arena.slot(arena.scratch_name(item, argument))
+
+    steps = []
+    for number, call in enumerate(item.calls):
+        steps.append(
+            Step(
+                node,
+                types,
+                type(call.kernel).__name__,
+                call.why,
+                symbol=call.kernel.symbol,
+                address=code[call.kernel.symbol],
+                slots=tuple(slot(argument) for argument in call.arguments),
+                sizes=call.sizes,
+                chunks=call.chunks,
+                plan=repr(call.kernel),
+                # the node's cost is told once, at its last step, which does the main work
+                cost=cost if number == len(item.calls) - 1 else Cost(),
+            )
+        )
+    return steps
+
+
+def machine_code(kernels: Mapping[str, Kernel], target: Target, cache: ObjectCache | None) -> Code:
+    """The kernels' code, loaded: from the cache, or traced and compiled on all cores."""
+
+    def build(kernel: Kernel) -> bytes:
+        def make() -> bytes:
+            return compile_object(kernel.ir(target), target)
+
+        return cache.get_or_make(cache_key(repr(kernel), target), make) if cache else make()
+
+    collecting = gc.isenabled()
+    gc.disable()  # a trace makes many objects that soon die anyway: collections only slow it
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = dict(zip(kernels, pool.map(build, kernels.values()), strict=True))
+    finally:
+        if collecting:
+            gc.enable()
+    return load(objects)

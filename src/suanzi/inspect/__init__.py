@@ -1,0 +1,1 @@
+"""What is shown is data: profiles, traces, statistics that every face renders."""

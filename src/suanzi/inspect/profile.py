@@ -1,0 +1,95 @@
+"""What each step of a program takes, against what the machine could do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from suanzi.inspect.roofline import Roofline, roofline
+
+if TYPE_CHECKING:
+    from suanzi.session import InferenceSession
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """One step. `share` is the least time that the machine could take, over the time taken; above
+    1 where the data was in a cache."""
+
+    node: str
+    operator: str
+    kernel: str
+    plan: str
+    why: str
+    shape: tuple[int, ...]
+    seconds: float
+    macs: int
+    bytes: int
+    share: float
+
+    @property
+    def gflops(self) -> float:
+        return _gflops(self.macs, self.seconds)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The steps of a program in order, and the machine's limits. Times are medians in seconds."""
+
+    model: str
+    steps: tuple[StepProfile, ...]
+    seconds: float
+    rounds: int
+    roofline: Roofline
+
+    @property
+    def macs(self) -> int:
+        return sum(step.macs for step in self.steps)
+
+    @property
+    def gflops(self) -> float:
+        return _gflops(self.macs, self.seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        steps = [{**asdict(step), "gflops": step.gflops} for step in self.steps]
+        return {**asdict(self), "macs": self.macs, "gflops": self.gflops, "steps": steps}
+
+
+def _gflops(macs: int, seconds: float) -> float:
+    return 2 * macs / seconds / 1e9 if seconds else 0.0
+
+
+def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: int) -> Profile:
+    """Runs a session `rounds` times, each step timed where it runs."""
+    feeds = session.check(input_feed)
+    program = session.program(feeds)
+    limits = roofline(session.compiler.target, session.compiler.threads)
+    program.run(feeds)  # once for the caches and the page tables
+    times = np.array([program.run_timed(feeds)[1] for _ in range(max(1, rounds))])
+    seconds = np.median(times, axis=0) / 1e9
+    steps = []
+    for step, taken in zip(program.steps, seconds, strict=True):
+        cost = step.cost
+        moved = cost.read + cost.written
+        least = limits.seconds(cost.macs, moved)
+        made = [program.types[name] for name in step.node.outputs if name]
+        steps.append(
+            StepProfile(
+                node=step.node.name or step.node.outputs[0],
+                operator=step.node.operator.title,
+                kernel=step.kernel,
+                plan=step.plan,
+                why=step.why,
+                shape=made[0].sizes,
+                seconds=float(taken),
+                macs=cost.macs,
+                bytes=moved,
+                share=least / float(taken) if taken else 0.0,
+            )
+        )
+    total = float(np.median(times.sum(axis=1))) / 1e9
+    return Profile(session.name, tuple(steps), total, len(times), limits)

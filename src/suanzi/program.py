@@ -1,0 +1,190 @@
+"""A compiled graph: native steps and steps by definition, in order, with one arena of memory."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from suanzi.errors import SuanziError
+from suanzi.graph import Node
+from suanzi.graph.evaluate import evaluate_node
+from suanzi.operators._operator import Array, Cost, Ints, TensorType
+from suanzi.runtime.memory import allocate
+from suanzi.runtime.pool import Job
+from suanzi.runtime.pool import Step as NativeStep
+
+NO_COST = Cost()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where some bytes lie: in the arena, or in the array of an input, an output or a constant."""
+
+    storage: str  # "" is the arena
+    offset: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a native kernel's call where `address` is set, else the node's definition."""
+
+    node: Node
+    types: tuple[TensorType | None, ...]
+    """The types of the node's inputs."""
+    kernel: str
+    why: str
+    symbol: str = ""
+    address: int = 0
+    slots: tuple[Slot, ...] = ()
+    sizes: Ints = ()
+    chunks: int = 1
+    plan: str = ""
+    cost: Cost = NO_COST
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs for inputs of certain shapes. Any number of threads may run it at once."""
+
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType]
+    steps: tuple[Step, ...]
+    slots: Mapping[str, Slot]
+    """Where each value that a definition touches lies."""
+    types: Mapping[str, TensorType]
+    constants: Mapping[str, Array]
+    arena_bytes: int
+    threads: int
+    code: Any = None
+    """Keeps the machine code loaded."""
+    _idle: list["Run"] = field(default_factory=list)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name; the feeds have the types that the program was made for."""
+        return self._run(feeds, None)
+
+    def run_timed(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
+        """The outputs, and the nanoseconds of each step."""
+        times = np.zeros(len(self.steps), np.int64)
+        return self._run(feeds, times), times
+
+    def _run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
+        with self._lock:
+            state = self._idle.pop() if self._idle else None
+        state = state or Run(self)
+        try:
+            return state.run(feeds, times)
+        finally:
+            with self._lock:
+                self._idle.append(state)
+
+    @property
+    def native_steps(self) -> int:
+        return sum(1 for step in self.steps if step.address)
+
+
+class Run:
+    """The memory and argument tables of one run at a time; kept and used again."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.arena = allocate(program.arena_bytes, "the program's arena")
+        base = self.arena.ctypes.data
+        starts = {name: array.ctypes.data for name, array in program.constants.items()}
+        patches: dict[str, tuple[list[int], list[int]]] = {}
+        words: list[int] = []
+        begins: list[int] = []
+        for step in program.steps:
+            begins.append(len(words))
+            if not step.address:
+                continue
+            for slot in step.slots:
+                if slot.storage and slot.storage not in starts:
+                    places, offsets = patches.setdefault(slot.storage, ([], []))
+                    places.append(len(words))
+                    offsets.append(slot.offset)
+                    words.append(0)
+                else:
+                    words.append((starts[slot.storage] if slot.storage else base) + slot.offset)
+            words.extend(step.sizes)
+        self.table = np.array(words, np.int64)
+        self.patches = {
+            name: (np.array(places), np.array(offsets))
+            for name, (places, offsets) in patches.items()
+        }
+        self.parts = self._parts(begins)
+        self.constants = {n: program.constants[n] for n in program.slots if n in program.constants}
+
+    def _parts(self, begins: list[int]) -> list[tuple[int, int, Job | None]]:
+        """The steps cut into stretches of native ones, each a job, and single definitions."""
+        parts: list[tuple[int, int, Job | None]] = []
+        steps, i = self.program.steps, 0
+        while i < len(steps):
+            end = i + 1
+            job = None
+            if steps[i].address:
+                while end < len(steps) and steps[end].address:
+                    end += 1
+                native = [
+                    NativeStep(steps[n].address, self.table[begins[n] :], steps[n].chunks)
+                    for n in range(i, end)
+                ]
+                job = Job(native, self.program.threads)
+            parts.append((i, end, job))
+            i = end
+        return parts
+
+    def run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
+        outputs = {n: np.empty(t.sizes, t.dtype) for n, t in self.program.outputs.items()}
+        for name in outputs.keys() & (feeds.keys() | self.program.constants.keys()):
+            outputs[name] = np.array(feeds.get(name, self.program.constants.get(name)))
+        for arrays in (feeds, outputs):
+            for name, array in arrays.items():
+                if name in self.patches:
+                    places, offsets = self.patches[name]
+                    self.table[places] = array.ctypes.data + offsets
+        for begin, end, job in self.parts:
+            if job is None:
+                start = time.perf_counter_ns()
+                self._define(self.program.steps[begin], feeds, outputs)
+                if times is not None:
+                    times[begin] = time.perf_counter_ns() - start
+            elif times is None:
+                job.run()
+            else:
+                times[begin:end] = job.run_timed()
+        return outputs
+
+    def _define(self, step: Step, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
+        """Runs a node by its definition, and copies the results to where they belong."""
+        arrays = [self._view(n, feeds, outputs) if n else None for n in step.node.inputs]
+        results = evaluate_node(step.node, arrays)
+        for name, result in zip(step.node.outputs, results, strict=False):
+            if not name:
+                continue
+            kind = self.program.types[name]
+            if result.shape != kind.sizes or result.dtype != kind.dtype:
+                raise SuanziError(
+                    "the result's type depends on the data in a way not foreseen",
+                    node=step.node.label,
+                    expected=kind,
+                    found=TensorType(result.dtype, result.shape),
+                )
+            self._view(name, feeds, outputs)[...] = result
+
+    def _view(self, name: str, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Array:
+        """The value as an array over its own memory."""
+        slot, kind = self.program.slots[name], self.program.types[name]
+        if slot.storage:
+            sources: Sequence[Mapping[str, Array]] = (feeds, outputs, self.constants)
+            whole = next(s[slot.storage] for s in sources if slot.storage in s)
+            if slot.storage == name:
+                return whole
+            whole = whole.reshape(-1).view(np.uint8)
+        else:
+            whole = self.arena
+        return whole[slot.offset : slot.offset + kind.nbytes].view(kind.dtype).reshape(kind.sizes)
