@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from suanzi.graph import Graph, Node
 from suanzi.graph.fused import Fused
 from suanzi.graph.memory import require_memory
 from suanzi.graph.passes.layout import blocked_layout
+from suanzi.graph.passes.unfuse import unfuse
 from suanzi.graph.pipeline import optimize
 from suanzi.kernels import accepts_blocks, choose
 from suanzi.kernels._kernel import (
@@ -37,17 +38,32 @@ from suanzi.runtime.machine import Code, compile_object, load
 from suanzi.runtime.memory import Lifetime, plan
 
 
+Packing = tuple[Callable[..., Array], tuple[Array, ...]]
+
+
 class Packings:
     """Constants in the forms that kernels read, each made once for all programs of a session."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[object, tuple[int, ...]], tuple[Array, tuple[Array, ...]]] = {}
+        self._made: dict[object, tuple[Array, Packing]] = {}
 
-    def __call__(self, pack: Callable[..., Array], sources: tuple[Array, ...]) -> Array:
-        key = (pack, tuple(id(source) for source in sources))
-        if key not in self._made:  # the sources are kept, so that their ids stay theirs
-            self._made[key] = (np.ascontiguousarray(pack(*sources)), sources)
-        return self._made[key][0]
+    def make(self, wanted: Iterable[Packing]) -> None:
+        """Makes those that aren't there yet, on all cores."""
+        new = {key: packing for packing in wanted if (key := _key(packing)) not in self._made}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for key, array in zip(new, pool.map(_pack, new.values()), strict=True):
+                self._made[key] = (array, new[key])  # the sources stay, so that their ids do
+
+    def __getitem__(self, packing: Packing) -> Array:
+        return self._made[_key(packing)][0]
+
+
+def _key(packing: Packing) -> object:
+    return (packing[0], tuple(id(source) for source in packing[1]))
+
+
+def _pack(packing: Packing) -> Array:
+    return np.ascontiguousarray(packing[0](*packing[1]))
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,10 @@ def prepare(graph: Graph, target: Target, threads: int) -> Graph:
         pooled = any(isinstance(r.operator, POOLS) for r in readers.get(node.outputs[0], ()))
         return accepts_blocks(site_of(laid, node, target, threads), pooled)
 
-    return blocked_layout(optimized, target.lanes, accepts)
+    def runs(node: Node, laid: Graph) -> bool:
+        return choose(site_of(laid, node, target, threads)) is not None
+
+    return unfuse(blocked_layout(optimized, target.lanes, accepts), runs)
 
 
 def _require_static(graph: Graph) -> None:
@@ -150,6 +169,13 @@ def assemble(graph: Graph, compiler: Compiler) -> Program:
         arena.add_scratch(item)
     arena.settle()
     constants = _Constants(graph, compiler.packings)
+    compiler.packings.make(
+        constants.packing(argument, item.node)
+        for item in chosen
+        for call in item.calls
+        for argument in call.arguments
+        if isinstance(argument, Packed)
+    )
     kernels = {call.kernel.symbol: call.kernel for item in chosen for call in item.calls}
     code = machine_code(kernels, target, compiler.cache)
     steps: list[Step] = []
@@ -242,12 +268,14 @@ class _Constants:
         self.arrays: dict[str, Array] = {}
 
     def keep(self, name: str) -> str:
-        self.arrays[name] = np.ascontiguousarray(self.graph.constants[name])
+        self.arrays[name] = np.require(self.graph.constants[name], requirements=("C", "A"))
         return name
 
-    def pack(self, packed: Packed, names: Sequence[str]) -> str:
-        sources = tuple(self.graph.constants[names[i]] for i in packed.sources)
-        array = self.packings(packed.pack, sources)
+    def packing(self, packed: Packed, node: Node) -> Packing:
+        return packed.pack, tuple(self.graph.constants[node.inputs[i]] for i in packed.sources)
+
+    def keep_packed(self, packed: Packed, node: Node) -> str:
+        array = self.packings[self.packing(packed, node)]
         name = f"\0packed {id(array)}"
         self.arrays[name] = array
         return name
@@ -273,7 +301,7 @@ def _steps(
             case Output(number):
                 return arena.slot([n for n in node.outputs if n][number])
             case Packed():
-                return Slot(constants.pack(argument, node.inputs), 0)
+                return Slot(constants.keep_packed(argument, node), 0)
             case Scratch():
                 return arena.slot(arena.scratch_name(item, argument))
 

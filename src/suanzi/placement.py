@@ -73,28 +73,28 @@ def place(graph: Graph) -> Placement:
     fixed = {*graph.inputs, *graph.outputs, *graph.constants}
     parent: dict[str, tuple[str, int]] = {}
 
-    def settle(value: str, into: str, offset: int) -> bool:
-        """Puts a value inside another's memory, unless its place is given already."""
-        if value in fixed or value in parent or _root(parent, into)[0] == value:
-            return False
-        parent[value] = (into, offset)
-        return True
+    def movable(value: str, into: str) -> bool:
+        """Whether a value can lie inside another's memory: its place isn't given already."""
+        return value not in fixed and value not in parent and _root(parent, into)[0] != value
 
     for number in reversed(range(len(graph.nodes))):
         node = graph.nodes[number]
         if isinstance(node.operator, VIEWS) and _same_layout(graph, node):
             source, out = node.inputs[0], node.outputs[0]
-            if settle(out, source, 0) or settle(source, out, 0):
-                result.free.add(number)
-        elif isinstance(node.operator, Concat):
-            offsets = pieces(graph, node)
-            if offsets is not None and len(set(node.inputs)) == len(node.inputs):
-                done = [
-                    settle(name, node.outputs[0], offset)
-                    for name, offset in zip(node.inputs, offsets, strict=True)
-                ]
-                if all(done):
+            for value, into in ((out, source), (source, out)):
+                if movable(value, into):
+                    parent[value] = (into, 0)
                     result.free.add(number)
+                    break
+        elif isinstance(node.operator, Concat):
+            offsets, whole = pieces(graph, node), node.outputs[0]
+            apart = len(set(node.inputs)) == len(node.inputs)
+            if offsets and apart and all(movable(name, whole) for name in node.inputs):
+                parent.update(
+                    (name, (whole, offset))
+                    for name, offset in zip(node.inputs, offsets, strict=True)
+                )
+                result.free.add(number)
     _overwrite(graph, parent, fixed)
     for value in graph.types:
         root, offset = _root(parent, value)

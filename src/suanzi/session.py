@@ -187,7 +187,7 @@ class InferenceSession:
                 expected=declared,
                 found=TensorType(array.dtype, array.shape) if array.dtype != object else "objects",
             )
-        return np.ascontiguousarray(array)
+        return np.require(array, requirements=("C", "A"))  # unlike ascontiguousarray, keeps rank 0
 
     def _specialised(self, graph: Graph, feeds: Mapping[str, Array]) -> Graph:
         types = {name: TensorType(a.dtype, a.shape) for name, a in feeds.items()}

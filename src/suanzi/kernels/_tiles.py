@@ -1,5 +1,6 @@
 """What convolutions share: their sizes, the tiles of an output row, the taps inside the input."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -103,8 +104,9 @@ def input_columns(
             yield column, pairs
 
 
+@functools.cache
 def tile(
-    target: Target, row: int, blocks: int, inputs: Callable[[int], float] = lambda OCB: 1.0
+    target: Target, row: int, blocks: int, inputs: Callable[[int], float] | None = None
 ) -> tuple[int, int]:
     """T and OCB with the least estimated time for rows of `row` pixels by `blocks` blocks.
 
@@ -118,7 +120,7 @@ def tile(
         for T in range(1, min(row, (target.registers - OCB - 1) // OCB) + 1):
             if T * OCB > 28:
                 break
-            cost = row_cycles(T, OCB, row) / OCB * inputs(OCB)
+            cost = row_cycles(T, OCB, row) / OCB * (inputs(OCB) if inputs else 1)
             if cost < best_cost * 0.98:
                 best, best_cost = (T, OCB), cost
     return best

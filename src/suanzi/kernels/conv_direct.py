@@ -6,6 +6,7 @@ multiply-adds. With AVX-512 (32 registers, broadcasts read from memory) 14 x 2 s
 30 registers; with AVX2 (16) 6 x 2 sums, 2 weights, 1 input: 15.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -111,8 +112,6 @@ class Reads:
 
     def __call__(self, OCB: int) -> float:
         s = self.shape
-        if s.group == 1:
-            return 1.0
         counts = Reach(s.K, s.C, s.group, self.inner, OCB * self.lanes).counts
         return sum(counts) / len(counts)
 
@@ -224,14 +223,15 @@ def add(acc: list[Var], weights: list[Lanes], value: Lanes, k: Trace) -> None:
         sum_.set(k.fma(weight, value, sum_.get()))
 
 
-def flat(s: Shape, target: Target, blocks: int, inputs: Callable[[int], float]) -> Shape:
+@functools.cache
+def flat(s: Shape, target: Target, blocks: int, inputs: Callable[[int], float] | None) -> Shape:
     """A pointwise convolution with its pixels in rows that suit the tile."""
     pixels = s.H * s.W
     widths = [w for w in range(1, pixels + 1) if pixels % w == 0]
 
     def cost(width: int) -> float:
         T, OCB = tile(target, width, blocks, inputs)
-        row = row_cycles(T, OCB, width) / OCB * inputs(OCB)
+        row = row_cycles(T, OCB, width) / OCB * (inputs(OCB) if inputs else 1)
         return row * (pixels // width) * (1.02 if width % T else 1)
 
     width = min(widths, key=lambda w: (round(cost(w)), abs(w - 56)))
@@ -259,7 +259,7 @@ def choose(site: Site) -> Choice:
     V = target.lanes
     KB = ceil_div(s.K, V)
     inner = s.C if plain else V
-    inputs = Reads(s, inner, V)
+    inputs = Reads(s, inner, V) if s.group > 1 else None
     if s.pointwise and not plain:
         s = flat(s, target, KB, inputs)
     T, OCB = tile(target, s.OW, KB, inputs)

@@ -57,7 +57,7 @@ AT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8
 
 @dataclass(frozen=True)
 class PackWeights:
-    """W [K, C, 3, 3] to G W Gᵀ as [K/width][36][C][width], computed in float64."""
+    """W [K, C, 3, 3] to G W Gᵀ as [K/width][36][C][width]."""
 
     lanes: int
     width: int
@@ -65,13 +65,13 @@ class PackWeights:
     def __call__(self, W: Array) -> Array:
         K, C = W.shape[:2]
         rows, blocks = ceil_div(K, self.width), ceil_div(C, self.lanes)
-        packed = np.zeros((rows, PLACES, blocks * self.lanes, self.width), np.float32)
-        g = np.array(G)
-        for row in range(rows):  # a row at a time, since float64 takes twice the memory
-            part = W[row * self.width : (row + 1) * self.width].astype(np.float64)
-            made = np.einsum("ai,kcij,bj->abck", g, part, g, optimize=True)
-            packed[row, :, :C, : part.shape[0]] = made.reshape(PLACES, C, -1)
-        return packed
+        taps = np.zeros((R * R, blocks * self.lanes, rows * self.width), np.float32)
+        taps[:, :C, :K] = W.reshape(K, C, R * R).transpose(2, 1, 0)
+        g = np.array(G, np.float32)
+        both = np.kron(g, g)  # one product for the two sides
+        made = both @ taps.reshape(R * R, -1)
+        split = made.reshape(PLACES, blocks * self.lanes, rows, self.width)
+        return np.ascontiguousarray(split.transpose(2, 0, 1, 3))
 
 
 def transform(matrix: Sequence[Sequence[int]], k: Trace, d: list[list[Lanes]]) -> list[list[Lanes]]:
