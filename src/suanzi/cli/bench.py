@@ -24,7 +24,8 @@ def main(
         raise SuanziError("--threads isn't understood", expected="1,2", found=threads)
     counts = [int(word[:9]) for word in words]
     found: list[Comparison] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    terminal = Console(stderr=True)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task("", total=len(models) * len(counts))
         for model in models:
             session = InferenceSession(model)

@@ -53,12 +53,12 @@ def main(
             _print.data([{column: row[column] for column in columns} for row in rows])
         else:
             _print.table(
-                f"{session.name}: {len(rows)} steps for {session.compiler.target.name}, "
-                f"threads: {session.compiler.threads}",
+                f"{session.name} for {session.compiler.target.name}, "
+                f"threads: {session.compiler.threads}, steps: {len(rows)}",
                 columns,
-                [["\n".join(map(str, row[column])) for column in columns] for row in rows],
+                [[_lines(row[column]) for column in columns] for row in rows],
                 words=len(columns),
-                least=["plan"],
+                least=["plan"] if stage == "plan" else ["layout"],
             )
         return
     _code(session, stage, [call for _, calls in steps for call in calls], json)
@@ -80,8 +80,8 @@ def _step(session: InferenceSession, graph: Graph, node: Node) -> tuple[Node, tu
     return node, choose(site) or ()
 
 
-def _row(graph: Graph, node: Node, calls: tuple[Call, ...], free: bool) -> dict[str, list[object]]:
-    """What each column holds, in lines."""
+def _row(graph: Graph, node: Node, calls: tuple[Call, ...], free: bool) -> dict[str, object]:
+    """What each column holds."""
     if free:
         calls, kernel, why = (), "", "no work: the result lies in the same memory"
     else:
@@ -89,16 +89,20 @@ def _row(graph: Graph, node: Node, calls: tuple[Call, ...], free: bool) -> dict[
     outputs = [name for name in node.outputs if name]
     lanes = graph.lanes.get(outputs[0])
     return {
-        "step": [node.name or outputs[0]],
-        "operator": [node.operator.title],
+        "step": node.name or outputs[0],
+        "operator": node.operator.title,
         "inputs": [name for name in node.inputs if name],
         "output": [graph.types[name] for name in outputs],
-        "layout": [f"blocks of {lanes}" if lanes else "plain"],
+        "layout": f"blocks of {lanes}" if lanes else "plain",
         "kernel": [type(call.kernel).__name__ for call in calls] or [kernel],
         "chunks": [call.chunks for call in calls],
         "why": [call.why for call in calls] or [why],
         "plan": [call.kernel for call in calls],
     }
+
+
+def _lines(value: object) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _code(session: InferenceSession, stage: str, calls: list[Call], json: bool) -> None:

@@ -5,12 +5,15 @@ from suanzi.graph.infer import infer_node
 from suanzi.operators._operator import TensorType
 
 
-def verify(graph: Graph) -> None:
+def verify(graph: Graph, before: Graph | None = None) -> None:
     """Raises RuntimeError unless the graph is sound.
 
     Each value is made once and before it is used; the types are known, and are those that the
-    operators infer; only float32 values with channels and space lie in blocks of channels.
+    operators infer; only float32 values with channels and space lie in blocks of channels. What
+    stood in `before`, which was verified, with the same types, isn't inferred again.
     """
+    verified = {id(node) for node in before.nodes} if before else set()
+    old = before.types if before else {}
     made = set(graph.inputs)
     if len(made) < len(graph.inputs):
         _fail(graph, "two inputs have one name")
@@ -24,17 +27,19 @@ def verify(graph: Graph) -> None:
         for name in node.inputs:
             if name and name not in made:
                 _fail(graph, f"{node.label} uses {name} before it is made")
+        for name in filter(None, node.outputs):
+            if name in made:
+                _fail(graph, f"{node.label} makes {name}, which is made already")
+            made.add(name)
+        values = [name for name in (*node.inputs, *node.outputs) if name]
+        if id(node) in verified and all(_known(graph, n) is old.get(n) for n in values):
+            continue
         try:
             inferred = infer_node(node, graph.types)
         except Exception as error:
             raise RuntimeError(f"graph {graph.name!r} is broken: {error}") from error
         for name, type in zip(node.outputs, inferred, strict=False):
-            if not name:
-                continue
-            if name in made:
-                _fail(graph, f"{node.label} makes {name}, which is made already")
-            made.add(name)
-            if not _agree(type, _known(graph, name)):
+            if name and not _agree(type, _known(graph, name)):
                 _fail(graph, f"{node.label}: {name} is {type}, not {graph.types[name]}")
     for name in graph.outputs:
         if name not in made:

@@ -15,6 +15,9 @@ from suanzi.inspect import peers
 from suanzi.operators._operator import Array
 
 
+SETTLING = 0.005  # seconds
+
+
 @dataclass(frozen=True)
 class Timing:
     """One runtime's seconds a run over the rounds. `difference` is the largest of its outputs from
@@ -88,13 +91,20 @@ def interleaved(
     calls: Mapping[str, Callable[[], object]], seconds: float, rounds: int
 ) -> dict[str, list[float]]:
     """Seconds of each call, one of each a round, in an order that turns from round to round, so
-    that a slow moment of the machine falls on all alike."""
+    that a slow moment of the machine falls on all alike.
+
+    A call is timed after some untimed ones: by then its data is in the caches, and the threads of
+    the runtime before it have stopped waiting for more work, which they do by spinning.
+    """
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     names, end = list(calls), time.perf_counter() + seconds
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
+            settled = time.perf_counter() + SETTLING
+            while time.perf_counter() < settled:
+                calls[name]()
             start = time.perf_counter()
             calls[name]()
             times[name].append(time.perf_counter() - start)

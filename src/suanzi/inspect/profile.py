@@ -12,6 +12,7 @@ from suanzi.inspect.roofline import Roofline, roofline
 
 if TYPE_CHECKING:
     from suanzi.session import InferenceSession
+    from suanzi.stages import Timings
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,28 @@ def _gflops(macs: int, seconds: float) -> float:
 def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: int) -> Profile:
     """Runs a session `rounds` times, each step timed where it runs."""
     feeds = session.check(input_feed)
-    program = session.program(feeds)
     limits = roofline(session.compiler.target, session.compiler.threads)
-    program.run(feeds)  # once for the caches and the page tables
-    times = np.array([program.run_timed(feeds)[1] for _ in range(max(1, rounds))])
+    session.run(None, feeds)  # once to compile, and for the caches and the page tables
+    runs: list[Timings] = [[] for _ in range(max(1, rounds))]
+    for run in runs:
+        session.stages.run(feeds, run)
+    ran = [step for step, _ in runs[-1]]
+    # Data that random numbers decide may take other steps.
+    times = np.array([[taken for _, taken in run] for run in runs if len(run) == len(ran)])
     seconds = np.median(times, axis=0) / 1e9
     steps = []
-    for step, taken in zip(program.steps, seconds, strict=True):
+    for step, taken in zip(ran, seconds, strict=True):
         cost = step.cost
         moved = cost.read + cost.written
         least = limits.seconds(cost.macs, moved)
-        made = [program.types[name] for name in step.node.outputs if name]
         steps.append(
             StepProfile(
-                node=step.node.name or step.node.outputs[0],
+                node=step.node.name or next(filter(None, step.node.outputs)),
                 operator=step.node.operator.title,
                 kernel=step.kernel,
                 plan=step.plan,
                 why=step.why,
-                shape=made[0].sizes,
+                shape=step.shape,
                 seconds=float(taken),
                 macs=cost.macs,
                 bytes=moved,

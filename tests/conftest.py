@@ -1,0 +1,10 @@
+"""What all tests share: kernels compile once, and the user's own cache stays as it is."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SUANZI_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
