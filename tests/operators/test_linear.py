@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from suanzi.errors import SuanziError
 from suanzi.operators._operator import TensorType
-from suanzi.operators.linear import Gemm, MatMul
+from suanzi.operators.linear import Det, Gemm, MatMul
 from support import check, node_cases, onnxruntime_outputs
 
 
-@pytest.mark.parametrize("case", [*node_cases("MatMul"), *node_cases("Gemm")], ids=lambda c: c.id)
+@pytest.mark.parametrize(
+    "case", [*node_cases("MatMul"), *node_cases("Gemm"), *node_cases("Det")], ids=lambda c: c.id
+)
 def test_backend_case(case):
     case.check()
 
@@ -57,6 +59,7 @@ def test_matmul_keeps_symbols():
     [
         (MatMul(), [(2, 3), (4, 5)], "B"),
         (MatMul(), [(), (4, 5)], "A"),
+        (Det(), [(2, 3, 4)], "X"),
         (Gemm(), [(2, 3), (4, 5)], "B"),
         (Gemm(), [(2, 3, 4), (4, 5)], "A"),
         (Gemm(), [(2, 3), (3, 5), (4,)], "C"),

@@ -2,11 +2,12 @@
 
 import ml_dtypes
 import numpy as np
+import onnx.defs
 import pytest
 
 from suanzi.errors import SuanziError
 from suanzi.operators import OPERATORS, TensorType
-from suanzi.operators.cast import Cast, Dropout
+from suanzi.operators.cast import Cast
 from suanzi.operators.filling import ConstantOfShape, Range, Shape, Size
 from suanzi.operators.shape import (
     DepthToSpace,
@@ -30,12 +31,13 @@ def ints(*values):
 
 
 def names(*families):
-    return sorted(name for name, cls in OPERATORS.items() if cls.family in families)
+    found = (name for name, cls in OPERATORS.items() if cls.family in families)
+    return sorted(name for name in found if onnx.defs.has(name))
 
 
 @pytest.mark.parametrize("name", names("shape", "filling", "cast"))
 def test_agrees_with_onnx(name):
-    cases = [c for c in node_cases(name, SINCE.get(name)) if "training" not in c.id]
+    cases = node_cases(name, SINCE.get(name))
     assert cases
     for case in cases:
         case.check()
@@ -103,8 +105,7 @@ def test_sizes_become_contents():
         (Range(), [ints(1), ints(2), ints(0)]),
         (Range(), [TensorType.of(np.array(x, np.float32)) for x in (0, np.inf, 1)]),
         (Range(), [ints(1, 2), ints(2), ints(1)]),
-        (Cast(to=8), [TensorType(FLOAT32, ())]),
-        (Dropout(), [TensorType(FLOAT32, (2,)), None, TensorType.of(np.array(True))]),
+        (Cast(to=99), [TensorType(FLOAT32, ())]),
     ],
 )
 def test_refuses(operator, types):

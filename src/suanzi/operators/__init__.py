@@ -13,9 +13,11 @@ from suanzi.operators.activation import (
     PRelu,
     Relu,
     Selu,
+    Shrink,
     Sigmoid,
     Softplus,
     Softsign,
+    SwiGLU,
     Swish,
     Tanh,
     ThresholdedRelu,
@@ -43,21 +45,43 @@ from suanzi.operators.arithmetic import (
     Sub,
     Sum,
 )
+from suanzi.operators.attention import Attention
+from suanzi.operators.bitwise import (
+    BitShift,
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+)
 from suanzi.operators.cast import (
+    BitCast,
     Cast,
     CastLike,
-    Dropout,
     Identity,
 )
 from suanzi.operators.channel_shuffle import ChannelShuffle
+from suanzi.operators.contributed import DynamicQuantizeLSTM, GroupQueryAttention, Inverse
 from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.cumulative import (
+    CumProd,
+    CumSum,
+)
+from suanzi.operators.deformable_convolution import DeformConv
+from suanzi.operators.dropout import (
+    Dropout,
+)
+from suanzi.operators.einsum import Einsum
 from suanzi.operators.filling import (
     ConstantOfShape,
+    EyeLike,
     OneHot,
     Range,
     Shape,
     Size,
 )
+from suanzi.operators.fourier import DFT, STFT
+from suanzi.operators.grid_sampling import AffineGrid, GridSample
+from suanzi.operators.image import CenterCropPad, ImageDecoder
 from suanzi.operators.indexing import (
     Gather,
     GatherElements,
@@ -76,7 +100,8 @@ from suanzi.operators.joining import (
     Split,
     Tile,
 )
-from suanzi.operators.linear import Gemm, MatMul
+from suanzi.operators.linear import Det, Gemm, MatMul
+from suanzi.operators.linear_attention import CausalConvWithState, LinearAttention
 from suanzi.operators.logic import (
     And,
     Equal,
@@ -91,6 +116,26 @@ from suanzi.operators.logic import (
     Where,
     Xor,
 )
+from suanzi.operators.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
+from suanzi.operators.ml_encoders import (
+    CastMap,
+    CategoryMapper,
+    DictVectorizer,
+    LabelEncoder,
+    OneHotEncoder,
+    ZipMap,
+)
+from suanzi.operators.ml_features import (
+    ArrayFeatureExtractor,
+    Binarizer,
+    FeatureVectorizer,
+    Imputer,
+    Normalizer,
+    Scaler,
+)
+from suanzi.operators.ml_linear import LinearClassifier, LinearRegressor
+from suanzi.operators.ml_svm import SVMClassifier, SVMRegressor
+from suanzi.operators.ml_trees import TreeEnsemble, TreeEnsembleClassifier, TreeEnsembleRegressor
 from suanzi.operators.normalization import (
     LRN,
     BatchNormalization,
@@ -99,9 +144,11 @@ from suanzi.operators.normalization import (
     LayerNormalization,
     RMSNormalization,
 )
+from suanzi.operators.optionals import Optional, OptionalGetElement, OptionalHasElement
 from suanzi.operators.pooling import (
     AveragePool,
     GlobalAveragePool,
+    GlobalLpPool,
     GlobalMaxPool,
     LpPool,
     MaxPool,
@@ -113,11 +160,18 @@ from suanzi.operators.quantization import (
     QLinearMatMul,
     QuantizeLinear,
 )
+from suanzi.operators.randomness import (
+    Bernoulli,
+    Multinomial,
+    RandomNormal,
+    RandomNormalLike,
+    RandomUniform,
+    RandomUniformLike,
+)
 from suanzi.operators.recurrent import GRU, LSTM, RNN
 from suanzi.operators.reduction import (
     ArgMax,
     ArgMin,
-    CumSum,
     ReduceL1,
     ReduceL2,
     ReduceLogSum,
@@ -129,7 +183,23 @@ from suanzi.operators.reduction import (
     ReduceSum,
     ReduceSumSquare,
 )
+from suanzi.operators.regions import MaxRoiPool, RoiAlign
 from suanzi.operators.resize import Resize
+from suanzi.operators.rotary_embedding import RotaryEmbedding
+from suanzi.operators.selecting import (
+    Compress,
+    Unique,
+)
+from suanzi.operators.sequences import (
+    ConcatFromSequence,
+    SequenceAt,
+    SequenceConstruct,
+    SequenceEmpty,
+    SequenceErase,
+    SequenceInsert,
+    SequenceLength,
+    SplitToSequence,
+)
 from suanzi.operators.shape import (
     DepthToSpace,
     Expand,
@@ -140,7 +210,28 @@ from suanzi.operators.shape import (
     Transpose,
     Unsqueeze,
 )
+from suanzi.operators.signal_windows import (
+    BlackmanWindow,
+    HammingWindow,
+    HannWindow,
+    MelWeightMatrix,
+)
 from suanzi.operators.softmax import Hardmax, LogSoftmax, Softmax
+from suanzi.operators.strings import (
+    RegexFullMatch,
+    StringConcat,
+    StringNormalizer,
+    StringSplit,
+)
+from suanzi.operators.suppression import NonMaxSuppression
+from suanzi.operators.tfidf import (
+    TfIdfVectorizer,
+)
+from suanzi.operators.time_axis import (
+    ReverseSequence,
+    TensorScatter,
+)
+from suanzi.operators.training import Adagrad, Adam, Momentum
 from suanzi.operators.trigonometry import (
     Acos,
     Acosh,
@@ -154,33 +245,58 @@ from suanzi.operators.trigonometry import (
     Sinh,
     Tan,
 )
+from suanzi.operators.unscaled_normalization import LpNormalization, MeanVarianceNormalization
+from suanzi.operators.unwinding import Col2Im, MaxUnpool
 
 __all__ = [
+    "DFT",
     "GRU",
     "LRN",
     "LSTM",
     "OPERATORS",
     "RNN",
+    "STFT",
     "Abs",
     "Acos",
     "Acosh",
+    "Adagrad",
+    "Adam",
     "Add",
+    "AffineGrid",
     "And",
     "ArgMax",
     "ArgMin",
+    "ArrayFeatureExtractor",
     "Asin",
     "Asinh",
     "Atan",
     "Atanh",
+    "Attention",
     "AveragePool",
     "BatchNormalization",
+    "Bernoulli",
+    "Binarizer",
+    "BitCast",
+    "BitShift",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
+    "BlackmanWindow",
     "Cast",
     "CastLike",
+    "CastMap",
+    "CategoryMapper",
+    "CausalConvWithState",
     "Ceil",
     "Celu",
+    "CenterCropPad",
     "ChannelShuffle",
     "Clip",
+    "Col2Im",
+    "Compress",
     "Concat",
+    "ConcatFromSequence",
     "ConstantOfShape",
     "Conv",
     "ConvInteger",
@@ -188,18 +304,26 @@ __all__ = [
     "Cos",
     "Cosh",
     "Cost",
+    "CumProd",
     "CumSum",
+    "DeformConv",
     "DepthToSpace",
     "DequantizeLinear",
+    "Det",
+    "DictVectorizer",
     "Div",
     "Dropout",
+    "DynamicQuantizeLSTM",
     "DynamicQuantizeLinear",
+    "Einsum",
     "Elu",
     "Equal",
     "Erf",
     "Example",
     "Exp",
     "Expand",
+    "EyeLike",
+    "FeatureVectorizer",
     "Flatten",
     "Floor",
     "Gather",
@@ -208,38 +332,64 @@ __all__ = [
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
+    "GlobalLpPool",
     "GlobalMaxPool",
     "Greater",
     "GreaterOrEqual",
+    "GridSample",
     "GroupNormalization",
+    "GroupQueryAttention",
+    "HammingWindow",
+    "HannWindow",
     "HardSigmoid",
     "HardSwish",
     "Hardmax",
     "Identity",
+    "ImageDecoder",
+    "Imputer",
     "InstanceNormalization",
+    "Inverse",
     "IsInf",
     "IsNaN",
+    "LabelEncoder",
     "LayerNormalization",
     "LeakyRelu",
     "Less",
     "LessOrEqual",
+    "LinearAttention",
+    "LinearClassifier",
+    "LinearRegressor",
     "Log",
     "LogSoftmax",
+    "LpNormalization",
     "LpPool",
     "MatMul",
     "MatMulInteger",
     "Max",
     "MaxPool",
+    "MaxRoiPool",
+    "MaxUnpool",
     "Mean",
+    "MeanVarianceNormalization",
+    "MelWeightMatrix",
     "Min",
     "Mish",
     "Mod",
+    "Momentum",
     "Mul",
+    "Multinomial",
     "Neg",
+    "NegativeLogLikelihoodLoss",
+    "NonMaxSuppression",
     "NonZero",
+    "Normalizer",
     "Not",
     "OneHot",
+    "OneHotEncoder",
     "Operator",
+    "Optional",
+    "OptionalGetElement",
+    "OptionalHasElement",
     "Or",
     "PRelu",
     "Pad",
@@ -248,6 +398,10 @@ __all__ = [
     "QLinearMatMul",
     "QuantizeLinear",
     "RMSNormalization",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
     "Range",
     "Reciprocal",
     "ReduceL1",
@@ -260,14 +414,28 @@ __all__ = [
     "ReduceProd",
     "ReduceSum",
     "ReduceSumSquare",
+    "RegexFullMatch",
     "Relu",
     "Reshape",
     "Resize",
+    "ReverseSequence",
+    "RoiAlign",
+    "RotaryEmbedding",
     "Round",
+    "SVMClassifier",
+    "SVMRegressor",
+    "Scaler",
     "ScatterElements",
     "ScatterND",
     "Selu",
+    "SequenceAt",
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceLength",
     "Shape",
+    "Shrink",
     "Sigmoid",
     "Sign",
     "Sin",
@@ -275,24 +443,37 @@ __all__ = [
     "Size",
     "Slice",
     "Softmax",
+    "SoftmaxCrossEntropyLoss",
     "Softplus",
     "Softsign",
     "SpaceToDepth",
     "Split",
+    "SplitToSequence",
     "Sqrt",
     "Squeeze",
+    "StringConcat",
+    "StringNormalizer",
+    "StringSplit",
     "Sub",
     "Sum",
+    "SwiGLU",
     "Swish",
     "Tan",
     "Tanh",
+    "TensorScatter",
     "TensorType",
+    "TfIdfVectorizer",
     "ThresholdedRelu",
     "Tile",
     "TopK",
     "Transpose",
+    "TreeEnsemble",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
     "Trilu",
+    "Unique",
     "Unsqueeze",
     "Where",
     "Xor",
+    "ZipMap",
 ]

@@ -6,6 +6,9 @@ import numpy as np
 
 from suanzi.operators._operator import Array, Dim, TensorType, require
 
+STRING = np.dtype(object)
+"""The type of arrays of strings; their elements are str."""
+
 
 def agree(a: Dim, b: Dim) -> bool:
     """Whether two sizes may be the same; one that isn't known agrees with any."""
@@ -29,9 +32,18 @@ def require_dtype(t: TensorType | None, dtype: np.dtype[Any], input: str) -> Non
         require(t.dtype == dtype, "wrong element type", input, dtype, t)
 
 
+NARROW = {"uint2": np.uint8, "uint4": np.uint8, "int2": np.int8, "int4": np.int8}
+
+
 def widen(x: Array) -> Array:
-    """Half-precision numbers as float32, in which sums of them are taken; others as they are."""
-    return x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x
+    """Numbers of types that NumPy can't compute with, or not well, in one that it can: floating
+    point of 16 bits and less as float32, integers of 2 and 4 bits as those of 8.
+
+    Others stay as they are. What is made of them is cast back to the type they had.
+    """
+    if x.dtype.isbuiltin == 2:  # a type of ml_dtypes
+        return x.astype(NARROW.get(x.dtype.name, np.float32))
+    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def per_channel(x: Array, rank: int) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from suanzi.operators._checks import widen
 from suanzi.operators._operator import Array, Operator, TensorType, broadcast_shapes, require
 
 
@@ -97,7 +98,7 @@ class Elementwise(Pointwise):
     def numpy(self, *inputs: Array | None) -> Array:
         made = self.infer(*(None if x is None else TensorType(x.dtype, x.shape) for x in inputs))
         with np.errstate(all="ignore"):  # infinities and NaN are answers here, as in IEEE 754
-            y = self.formula(NUMPY, *inputs)
+            y = self.formula(NUMPY, *(None if x is None else widen(x) for x in inputs))
         return np.asarray(y).astype(made.dtype, copy=False)
 
     def _definition(self) -> Callable[..., Any]:

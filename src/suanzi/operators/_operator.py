@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from suanzi.errors import SuanziError
 
 Array = NDArray[Any]
+Value = Array | list[Any] | dict[Any, Any] | None
+"""A tensor; a sequence; a map; an optional that is empty, or an input left out."""
 Ints = tuple[int, ...]
 Floats = tuple[float, ...]
 Dim = int | str | None
@@ -44,6 +46,11 @@ class TensorType:
         return None if self.shape is None else len(self.shape)
 
     @property
+    def is_tensor(self) -> bool:
+        """Whether the values are tensors: arrays."""
+        return type(self) is TensorType
+
+    @property
     def static(self) -> bool:
         """Whether every size is known."""
         return self.shape is not None and all(isinstance(d, int) for d in self.shape)
@@ -69,6 +76,80 @@ class TensorType:
         return f"{self.dtype}[{', '.join('?' if d is None else str(d) for d in self.shape)}]"
 
 
+@dataclass(frozen=True)
+class _Holder(TensorType):
+    """What holds values: it stands where a tensor's type does, and says nothing but `element`."""
+
+    dtype: np.dtype[Any] = field(init=False, default=np.dtype(np.object_))
+    shape: tuple[Dim, ...] | None = field(init=False, default=None)
+    value: Array | None = field(init=False, default=None, compare=False, repr=False)
+    element: TensorType
+
+
+@dataclass(frozen=True)
+class SequenceType(_Holder):
+    """A list of values of one type; only a run shows how many.
+
+    >>> str(SequenceType(TensorType(np.float32, (2, None))))
+    'sequence(float32[2, ?])'
+    """
+
+    def __str__(self) -> str:
+        return f"sequence({self.element})"
+
+
+@dataclass(frozen=True)
+class OptionalType(_Holder):
+    """A value of some type, or None; only a run shows which."""
+
+    def __str__(self) -> str:
+        return f"optional({self.element})"
+
+
+@dataclass(frozen=True)
+class MapType(_Holder):
+    """A dict from whole numbers, or text, to values of one type.
+
+    >>> str(MapType(TensorType(np.float32, ()), np.dtype(np.int64)))
+    'map(int64, float32[])'
+    """
+
+    key: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"map({self.key}, {self.element})"
+
+
+def join_types(a: TensorType, b: TensorType) -> TensorType | None:
+    """The type that values of both have: sizes that differ aren't known. None if there is none.
+
+    >>> str(join_types(TensorType(np.float32, (2, 3)), TensorType(np.float32, (2, 4))))
+    'float32[2, ?]'
+    """
+    if isinstance(a, OptionalType) != isinstance(b, OptionalType):  # what is there is itself
+        joined = join_types(
+            a.element if isinstance(a, OptionalType) else a,
+            b.element if isinstance(b, OptionalType) else b,
+        )
+        return None if joined is None else OptionalType(joined)
+    if isinstance(a, _Holder) or isinstance(b, _Holder):
+        if type(a) is not type(b) or not (isinstance(a, _Holder) and isinstance(b, _Holder)):
+            return None
+        element = join_types(a.element, b.element)
+        if element is None:
+            return None
+        joined = replace(a, element=element)
+        return joined if joined == replace(b, element=element) else None
+    if a.dtype != b.dtype:
+        return None
+    if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
+        return TensorType(a.dtype, None)
+    dims = zip(a.shape, b.shape, strict=True)
+    return TensorType(a.dtype, tuple(x if x == y else None for x, y in dims))
+
+
+UNFORESEEN = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What Python and NumPy raise for attributes and contents that no check has foreseen."""
 SMALL = 1024
 """How many elements `infer_all` computes at most: shapes and indices, not weights."""
 
@@ -94,11 +175,21 @@ class Example:
     """An operator with small inputs (None: an optional input left out)."""
 
     operator: "Operator"
-    inputs: tuple[Array | None, ...]
+    inputs: tuple[Value, ...]
 
 
 OPERATORS: dict[str, type["Operator"]] = {}
-"""Every operator by its name: ONNX's op_type, or our own where ONNX has none."""
+"""Every operator by its name: ONNX's op_type, or our own where ONNX has none; after its domain
+and a dot where that isn't ai.onnx."""
+
+
+def qualified(domain: str, name: str) -> str:
+    """The name by which OPERATORS knows an operator.
+
+    >>> qualified("ai.onnx.ml", "Scaler"), qualified("", "Conv")
+    ('ai.onnx.ml.Scaler', 'Conv')
+    """
+    return f"{domain}.{name}" if domain else name
 
 
 @dataclass(frozen=True)
@@ -112,8 +203,11 @@ class Operator:
     """
 
     family: ClassVar[str]
+    domain: ClassVar[str]
     torch: ClassVar[str | None]
     """What PyTorch calls it; {n} stands for the number of spatial axes."""
+    deterministic: ClassVar[bool] = True
+    """Whether the same inputs always give the same outputs; random numbers don't."""
 
     def infer(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
@@ -148,33 +242,41 @@ class Operator:
             outputs = result if isinstance(result, tuple) else (result,)
             known = all(_small(t) and t.value is not None for t in types if t is not None)
             wanted = all(_small(t) for t in outputs) and any(t.value is None for t in outputs)
-            if not (known and wanted):
+            if not (known and wanted and self.deterministic):
                 return outputs
             values = self.numpy_all([None if t is None else t.value for t in types])
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except UNFORESEEN as error:
             # What no check has foreseen: too few inputs, an index out of range, no lone number.
             raise SuanziError(f"cannot be computed: {error}") from error
         return tuple(TensorType.of(value) for value in values)
 
-    def numpy_all(self, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-        """`numpy` with its result as a tuple always."""
+    def numpy_all(self, arrays: Sequence[Value]) -> tuple[Any, ...]:
+        """`numpy` with its result as a tuple always. A sequence is a list, an empty optional None."""
         result = self.numpy(*arrays)
         # NumPy makes plain numbers of results without axes.
-        return tuple(np.asarray(y) for y in (result if isinstance(result, tuple) else (result,)))
+        return tuple(
+            y if isinstance(y, list | dict) or y is None else np.asarray(y)
+            for y in (result if isinstance(result, tuple) else (result,))
+        )
 
 
 T = TypeVar("T", bound="type[Operator]")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def operator(*, family: str, torch: str | None = None) -> Callable[[T], T]:
-    """Makes a class an operator: a frozen dataclass with keyword fields, listed in OPERATORS."""
+def operator(
+    *, family: str, torch: str | None = None, domain: str = "", name: str = ""
+) -> Callable[[T], T]:
+    """Makes a class an operator: a frozen dataclass with keyword fields, listed in OPERATORS.
+
+    `name` is what the domain calls it, where another domain's operator has the class's name.
+    """
 
     def wrap(cls: T) -> T:
         if inspect.get_annotations(cls):  # without attributes of its own it is one already
             dataclass(frozen=True, kw_only=True)(cls)
-        cls.family, cls.torch = family, torch
-        OPERATORS[cls.__name__] = cls
+        cls.family, cls.torch, cls.domain = family, torch, domain
+        OPERATORS[qualified(domain, name or cls.__name__)] = cls
         return cls
 
     return wrap

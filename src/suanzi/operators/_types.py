@@ -17,6 +17,7 @@ ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
         5: np.int16,
         6: np.int32,
         7: np.int64,
+        8: np.object_,
         9: np.bool_,
         10: np.float16,
         11: np.float64,
@@ -35,6 +36,8 @@ ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
         24: ml_dtypes.float8_e8m0fnu,
         25: ml_dtypes.uint2,
         26: ml_dtypes.int2,
+        27: ml_dtypes.float6_e2m3fn,
+        28: ml_dtypes.float6_e3m2fn,
     }.items()
 }
 
@@ -47,6 +50,33 @@ def element_type(number: int) -> np.dtype[Any]:
     """
     if number not in ELEMENT_TYPES:
         raise SuanziError(
-            "an element type that we don't have", expected="numbers or bool", found=f"type {number}"
+            "an element type that we don't have",
+            expected="numbers, bool or strings",
+            found=f"type {number}",
         )
     return ELEMENT_TYPES[number]
+
+
+NARROW = {
+    "int2": 2,
+    "uint2": 2,
+    "int4": 4,
+    "uint4": 4,
+    "float4_e2m1fn": 4,
+    "float6_e2m3fn": 6,
+    "float6_e3m2fn": 6,
+}
+
+
+def is_integer(dtype: np.dtype[Any]) -> bool:
+    """Whether the type is one of integers, those of ml_dtypes included."""
+    return dtype.name.startswith(("int", "uint"))
+
+
+def bits(dtype: np.dtype[Any]) -> int:
+    """How many bits an element has; those of less than 8 have a byte each in memory.
+
+    >>> bits(np.dtype(np.float32)), bits(np.dtype(ml_dtypes.int4))
+    (32, 4)
+    """
+    return NARROW.get(dtype.name, 8 * dtype.itemsize)

@@ -25,6 +25,22 @@ class Axis(NamedTuple):
         return (self.kernel - 1) * self.dilation + 1
 
 
+def overlap_add(stamps: Array, axes: Sequence[Axis], output: Ints) -> Array:
+    """Y [N, C, *output]: stamps [N, C, *kernel, *places] laid down where each window lies, added
+    up; the padding is cut off.
+    """
+    n, kernel = len(axes), tuple(a.kernel for a in axes)
+    places = stamps.shape[2 + n :]
+    whole = [o + a.begin + a.end for o, a in zip(output, axes, strict=True)]
+    Y = np.zeros((*stamps.shape[:2], *whole), stamps.dtype)
+    for taps in np.ndindex(*kernel):
+        starts = [u * a.dilation for u, a in zip(taps, axes, strict=True)]
+        ends = [i + z * a.stride for i, z, a in zip(starts, places, axes, strict=True)]
+        seen = map(slice, starts, ends, (a.stride for a in axes))
+        Y[:, :, *seen] += stamps[:, :, *taps]
+    return Y[:, :, *(slice(a.begin, a.begin + o) for o, a in zip(output, axes, strict=True))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Windowed(Operator):
     """The attributes of a sliding window, as ONNX names them, one number for each spatial axis.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from suanzi.operators._checks import require_shape
 from suanzi.operators._elementwise import Elementwise, Mathematics
 from suanzi.operators._operator import Example, TensorType, operator, require
 
@@ -121,6 +122,20 @@ class ThresholdedRelu(Activation):
         return m.where(self.alpha < X, X, 0)
 
 
+@operator(family="activation", torch="nn.Softshrink")
+class Shrink(Activation):
+    """Y = X + bias where X < -lambd, X - bias where X > lambd, 0 elsewhere.
+
+    PyTorch's Softshrink has bias = lambd, its Hardshrink bias = 0.
+    """
+
+    bias: float = 0.0
+    lambd: float = 0.5
+
+    def formula(self, m: Mathematics, X: Any) -> Any:
+        return m.where(-self.lambd > X, X + self.bias, m.where(self.lambd < X, X - self.bias, 0))
+
+
 @operator(family="activation", torch="clamp")
 class Clip(Elementwise):
     """Y = min(max(X, min), max); min and max are scalars, and either may be left out.
@@ -225,6 +240,31 @@ class Swish(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return X * m.sigmoid(self.alpha * X)
+
+
+@operator(family="activation")
+class SwiGLU(Elementwise):
+    """Y = A · sigmoid(α·A) · B, for A and B of one shape: Swish of the gate A, times B.
+
+    New in opset 28.
+    """
+
+    alpha: float = 1.0
+
+    def infer(self, *inputs: TensorType | None) -> TensorType:
+        A, B = inputs
+        made = super().infer(A, B)
+        assert A is not None
+        if A.shape is not None:  # no broadcasting here
+            require_shape(B, A.shape, "B")
+        return made
+
+    def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
+        return A * m.sigmoid(self.alpha * A) * B
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(), (SIGNED, SIGNED[::-1].copy()))]
 
 
 @operator(family="activation", torch="nn.GELU")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from suanzi.operators._checks import widen
 from suanzi.operators._elementwise import Elementwise, Mathematics, Pointwise
 from suanzi.operators._operator import Array, Example, TensorType, operator
 
@@ -115,7 +116,8 @@ class Mod(Pointwise):
 
     def numpy(self, A: Array, B: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(np.fmod(A, B) if self.fmod else np.mod(A, B))
+            remainder = np.fmod if self.fmod else np.mod
+            return np.asarray(remainder(widen(A), widen(B)), A.dtype)
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -1,4 +1,4 @@
-"""What leaves the elements as they are, or changes their type alone: Cast, Identity, Dropout.
+"""What leaves the elements as they are, or changes their type alone: Cast, BitCast, Identity.
 
 Source, of all here: https://onnx.ai/onnx/operators/
 """
@@ -9,14 +9,17 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from suanzi.operators._checks import NARROW, STRING, widen
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
-from suanzi.operators._types import element_type
+from suanzi.operators._types import bits, element_type, is_integer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Casting(Operator):
     """Floating point to whole numbers cuts towards zero; whole numbers too large for theirs wrap.
 
+    Texts are numbers in digits, with or without an exponent, or NaN, INF, -INF in any case; numbers
+    become texts without an exponent, bool 1 and 0.
     A number out of the range of a float8 type becomes its largest if `saturate`, else NaN or
     infinity. round_mode is of float8e8m0 alone: up, down or nearest.
     """
@@ -25,15 +28,20 @@ class Casting(Operator):
     round_mode: str = "up"
 
     def cast(self, x: Array, dtype: np.dtype[Any]) -> Array:
+        if x.dtype == STRING != dtype:
+            return self.cast(_numbers(x, dtype), dtype)
+        if dtype == STRING:
+            return x if x.dtype == STRING else _texts(x)
+        x = widen(x)  # exact, and from there every type can be reached
         with np.errstate(all="ignore"):
             if dtype == ml_dtypes.float8_e8m0fnu:
                 return self._power_of_two(x, dtype)
-            if self.saturate and dtype.name.startswith("float8") and x.dtype.kind in "fV":
+            if self.saturate and dtype.name.startswith("float8") and x.dtype.kind in "fiu":
                 most = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
                 # In float64, which holds every number of the narrower types; NaN stays.
                 return np.clip(x.astype(np.float64), -most, most).astype(x.dtype).astype(dtype)
-            if dtype.name in ("int2", "int4", "uint2", "uint4") and x.dtype.kind in "fV":
-                return x.astype(np.float32).astype(np.int8).astype(dtype)
+            if dtype.name in NARROW and x.dtype.kind == "f":
+                return x.astype(np.int8).astype(dtype)
             return x.astype(dtype)
 
     def _power_of_two(self, x: Array, dtype: np.dtype[Any]) -> Array:
@@ -48,6 +56,33 @@ class Casting(Operator):
             value = np.clip(value, 2.0**-127, 2.0**127)
         outside = (value > 2.0**127) | (value < 2.0**-127) | ((x == 0) & (not self.saturate))
         return np.where(outside, np.nan, value).astype(dtype)
+
+
+def _numbers(texts: Array, dtype: np.dtype[Any]) -> Array:
+    """What the texts say, in a type that holds it all: to be cast to dtype."""
+    if is_integer(dtype):
+        wide = np.uint64 if dtype == np.uint64 else np.int64
+        return np.array([_whole(text) for text in texts.flat], wide).reshape(texts.shape)
+    return texts.astype(np.float64)
+
+
+def _whole(text: str) -> int:
+    """The text's number without its fraction; without a detour over floating point if it can be."""
+    try:
+        return int(text)
+    except ValueError:
+        return int(float(text))
+
+
+def _texts(x: Array) -> Array:
+    """The numbers in digits: as few as tell them from others of their type, and no exponent."""
+    if is_integer(x.dtype) or x.dtype == np.bool_:
+        made = [str(int(number)) for number in x.flat]
+    else:
+        named = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
+        plain = (np.format_float_positional(number, trim="-") for number in x.flat)
+        made = [named.get(text, text) for text in plain]
+    return np.array(made, STRING).reshape(x.shape)
 
 
 @operator(family="cast", torch="Tensor.to")
@@ -68,7 +103,7 @@ class Cast(Casting):
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.array([-1.5, 0, 2.75], np.float32)
-        return [Example(cls(to=to), (X,)) for to in (7, 9, 10)]
+        return [Example(cls(to=to), (X,)) for to in (7, 8, 9, 10)]
 
 
 @operator(family="cast", torch="Tensor.type_as")
@@ -86,6 +121,32 @@ class CastLike(Casting):
         return [Example(cls(), (np.array([-1.5, 2.75], np.float32), np.array(0, np.int32)))]
 
 
+@operator(family="cast", torch="Tensor.view")
+class BitCast(Operator):
+    """Y = X's bits taken for the element type `to`, which has as many of them.
+
+    Types of less than 8 bits, which have a byte each here, lie in its lower bits. New in opset 26.
+    """
+
+    to: int
+
+    def infer(self, input: TensorType) -> TensorType:
+        dtype = element_type(self.to)
+        same = bits(input.dtype) == bits(dtype) and STRING not in (input.dtype, dtype)
+        require(same, "not as many bits", "input", f"{bits(dtype)} bits", input)
+        return TensorType(dtype, input.shape)
+
+    def numpy(self, input: Array) -> Array:
+        dtype = element_type(self.to)
+        if dtype == np.bool_:
+            return np.asarray(input.view(np.uint8) != 0)
+        return input.view(dtype)
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(to=6), (np.array([-1.5, 0, 2.75], np.float32),))]
+
+
 @operator(family="cast", torch="nn.Identity")
 class Identity(Operator):
     """Y = X."""
@@ -99,40 +160,3 @@ class Identity(Operator):
     @classmethod
     def examples(cls) -> list[Example]:
         return [Example(cls(), (np.array([1, 2], np.float32),))]
-
-
-@operator(family="cast", torch="nn.Dropout")
-class Dropout(Operator):
-    """The identity, and a mask that keeps every element: what inference makes of Dropout.
-
-    Before opset 12 ratio was an attribute; before 7 is_test said whether it was inference.
-    """
-
-    seed: int | None = None
-
-    def infer(
-        self,
-        data: TensorType,
-        ratio: TensorType | None = None,
-        training_mode: TensorType | None = None,
-    ) -> tuple[TensorType, TensorType]:
-        if training_mode is not None and training_mode.value is not None:
-            self._refuse_training(training_mode.value)
-        mask = TensorType(np.dtype(np.bool_), data.shape)
-        return TensorType(data.dtype, data.shape, data.value), mask
-
-    @staticmethod
-    def _refuse_training(training_mode: Array) -> None:
-        training = bool(training_mode.any())
-        require(not training, "Dropout runs as in inference only", "training_mode", False, training)
-
-    def numpy(
-        self, data: Array, ratio: Array | None = None, training_mode: Array | None = None
-    ) -> tuple[Array, Array]:
-        if training_mode is not None:
-            self._refuse_training(training_mode)
-        return data, np.ones(data.shape, np.bool_)
-
-    @classmethod
-    def examples(cls) -> list[Example]:
-        return [Example(cls(), (np.array([1, 2], np.float32), np.array(0.5, np.float32)))]

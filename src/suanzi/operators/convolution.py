@@ -10,7 +10,7 @@ import numpy as np
 from suanzi.errors import SuanziError
 from suanzi.operators._checks import agree, per_channel, require_dtype, require_shape, widen
 from suanzi.operators._operator import Array, Dim, Example, Ints, TensorType, operator, require
-from suanzi.operators._windows import Axis, Windowed
+from suanzi.operators._windows import Axis, Windowed, overlap_add
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +179,7 @@ class ConvTranspose(Convolution):
         M = W.shape[1] * G
         filters = widen(W).reshape(G, W.shape[0] // G, -1).swapaxes(1, 2)
         stamps = filters @ widen(X).reshape(N, G, X.shape[1] // G, -1)
-        stamps = stamps.reshape(N, M, *kernel, *sizes)
-        whole = [o + a.begin + a.end for o, a in zip(output, axes, strict=True)]
-        Y = np.zeros((N, M, *whole), stamps.dtype)
-        for taps in np.ndindex(*kernel):
-            starts = [u * a.dilation for u, a in zip(taps, axes, strict=True)]
-            ends = [i + z * a.stride for i, z, a in zip(starts, sizes, axes, strict=True)]
-            places = map(slice, starts, ends, (a.stride for a in axes))
-            Y[:, :, *places] += stamps[:, :, *taps]
-        Y = Y[:, :, *(slice(a.begin, w - a.end) for a, w in zip(axes, whole, strict=True))]
+        Y = overlap_add(stamps.reshape(N, M, *kernel, *sizes), axes, output)
         if B is not None:
             Y = Y + per_channel(B, X.ndim)
         return Y.astype(X.dtype)

@@ -1,14 +1,16 @@
-"""Tensors made of sizes and numbers: Shape, Size, ConstantOfShape, Range, OneHot.
+"""Tensors made of sizes and numbers: Shape, Size, ConstantOfShape, EyeLike, Range, OneHot.
 
 Source, of all here: https://onnx.ai/onnx/operators/
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from suanzi.operators._axes import axis_of, ints, length, product
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators._types import element_type
 
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -85,6 +87,31 @@ class ConstantOfShape(Operator):
         ]
 
 
+@operator(family="filling", torch="eye")
+class EyeLike(Operator):
+    """A matrix of the input's shape: 1 at [i, i + k], 0 elsewhere; of the element type `dtype`
+    (ONNX's number for it), else the input's.
+    """
+
+    dtype: int | None = None
+    k: int = 0
+
+    def infer(self, input: TensorType) -> TensorType:
+        require(input.rank in (None, 2), "wrong rank", "input", "2 axes", input)
+        return TensorType(self._dtype(input.dtype), input.shape)
+
+    def _dtype(self, of_input: np.dtype[Any]) -> np.dtype[Any]:
+        return of_input if self.dtype is None else element_type(self.dtype)
+
+    def numpy(self, input: Array) -> Array:
+        rows, columns = input.shape
+        return np.eye(rows, columns, self.k, self._dtype(input.dtype))
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        return [Example(cls(), (X23,)), Example(cls(k=-1, dtype=7), (X23,))]
+
+
 @operator(family="filling", torch="arange")
 class Range(Operator):
     """y[i] = start + i · delta, for i from 0 up to ⌈(limit - start) / delta⌉, all three scalars.
@@ -122,7 +149,7 @@ class Range(Operator):
     def examples(cls) -> list[Example]:
         return [
             Example(cls(), (np.array(3), np.array(9), np.array(3))),
-            Example(cls(), tuple(np.array(x, np.float32) for x in (1, -1, -0.5))),
+            Example(cls(), tuple(np.array(x, np.float32) for x in (3, -1, -1.5))),
         ]
 
 
@@ -151,7 +178,7 @@ class OneHot(Operator):
         places = np.expand_dims(indices.astype(np.int64), axis)
         classes = np.arange(count).reshape([count if a == axis else 1 for a in range(places.ndim)])
         hot = (places == classes) | (places + count == classes)
-        return np.asarray(np.where(hot, values[1], values[0]))
+        return np.where(hot, values[1:], values[:1])
 
     @classmethod
     def examples(cls) -> list[Example]:

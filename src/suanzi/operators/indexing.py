@@ -39,7 +39,7 @@ class Gather(Operator):
         return TensorType(data.dtype, shape)
 
     def numpy(self, data: Array, indices: Array) -> Array:
-        return np.asarray(np.take(data, indices, self.axis))
+        return np.asarray(np.take(data, indices, self.axis), data.dtype)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -104,7 +104,7 @@ class GatherND(Operator):
     def numpy(self, data: Array, indices: Array) -> Array:
         outer = indices.shape[:-1]
         batch = np.ogrid[tuple(slice(n) for n in outer)][: self.batch_dims]
-        return np.asarray(data[(*batch, *np.moveaxis(indices, -1, 0))])
+        return np.asarray(data[(*batch, *np.moveaxis(indices, -1, 0))], data.dtype)
 
     @classmethod
     def examples(cls) -> list[Example]:

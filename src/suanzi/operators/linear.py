@@ -118,3 +118,26 @@ class Gemm(Operator):
             Example(cls(transA=1, transB=1, alpha=0.5), (A.T.copy(), B.T.copy(), None)),
             Example(cls(beta=2.0), (A, B, np.array([[1], [2]], np.float32))),
         ]
+
+
+@operator(family="linear", torch="linalg.det")
+class Det(Operator):
+    """Y = the determinant of each matrix: X [..., M, M], Y [...].
+
+    Source: https://onnx.ai/onnx/operators/onnx__Det.html (opset 22, as 11)
+    """
+
+    def infer(self, X: TensorType) -> TensorType:
+        if X.shape is None:
+            return X
+        square = len(X.shape) > 1 and agree(*X.shape[-2:])
+        require(square, "not square", "X", "as many rows as columns", X)
+        return TensorType(X.dtype, X.shape[:-2])
+
+    def numpy(self, X: Array) -> Array:
+        return np.asarray(np.linalg.det(widen(X))).astype(X.dtype)
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        X = np.array([[[1, 2], [3, 4]], [[2, 0], [1, 3]]], np.float32)
+        return [Example(cls(), (X,)), Example(cls(), (X[0],))]

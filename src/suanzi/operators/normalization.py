@@ -229,18 +229,18 @@ class LayerNormalization(TrailingNormalization):
 class RMSNormalization(TrailingNormalization):
     """Y = X / √(mean(X²) + ε) · scale, the mean over the axes from `axis` to the last.
 
-    X and Y of one shape. New in opset 23.
+    X and Y of one shape, Y of scale's type. New in opset 23.
     Source: https://onnx.ai/onnx/operators/onnx__RMSNormalization.html (opset 23)
     """
 
     def infer(self, X: TensorType, scale: TensorType) -> TensorType:
-        return self.infer_trailing(X, scale=scale)
+        return TensorType(scale.dtype, self.infer_trailing(X, scale=scale).shape)
 
     def numpy(self, X: Array, scale: Array) -> Array:
         x = X.astype(element_type(self.stash_type))
         square = (x * x).mean(self.axes(X.ndim), keepdims=True)
         normal = x / np.sqrt(square + self.epsilon)
-        return np.asarray(normal.astype(X.dtype) * scale).astype(X.dtype)
+        return np.asarray(normal.astype(X.dtype).astype(scale.dtype) * scale)
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -166,3 +166,15 @@ class GlobalAveragePool(GlobalPool):
 
     def numpy(self, X: Array) -> Array:
         return np.asarray(widen(X).mean(tuple(range(2, X.ndim)), keepdims=True)).astype(X.dtype)
+
+
+@operator(family="pooling")
+class GlobalLpPool(GlobalPool):
+    """Y = (Σ |x|^p)^(1/p) over the elements x of each channel; before opset 2 p was a float."""
+
+    p: int = 2
+
+    def numpy(self, X: Array) -> Array:
+        powers = np.abs(widen(X)) ** self.p
+        total = powers.sum(tuple(range(2, X.ndim)), keepdims=True)
+        return np.asarray(total ** (1 / self.p)).astype(X.dtype)

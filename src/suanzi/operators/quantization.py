@@ -16,22 +16,24 @@ from suanzi.operators._operator import (
     TensorType,
     operator,
 )
-from suanzi.operators._types import element_type
+from suanzi.operators._types import element_type, is_integer
 from suanzi.operators.linear import matmul_macs, matmul_shape
 
 UINT8, INT32, FLOAT32 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.float32)
 
 
-def is_integer(dtype: np.dtype[Any]) -> bool:
-    """Whether the type is one of integers, those of ml_dtypes included."""
-    return dtype.name.startswith(("int", "uint"))
-
-
 def saturate(x: Array, zero_point: Array, dtype: np.dtype[Any]) -> Array:
-    """x rounded to the nearest, ties to even, plus the zero point; beyond dtype's range its end."""
+    """x rounded to the nearest, ties to even, plus the zero point; beyond dtype's range its end,
+    and for NaN its least, as in onnxruntime. Into floating point it isn't rounded first."""
+    if not is_integer(dtype):
+        largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+        y = x + zero_point.astype(x.dtype)
+        return np.asarray(y.clip(-largest, largest)).astype(dtype)
     limits = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]
     q = np.rint(x).astype(np.float64) + zero_point.astype(np.float64)
-    return np.nan_to_num(q).clip(limits.min, limits.max).astype(np.int32).astype(dtype)
+    return (
+        np.nan_to_num(q, nan=limits.min).clip(limits.min, limits.max).astype(np.int32).astype(dtype)
+    )
 
 
 def without_zero(x: Array, zero_point: Array | None) -> Array:

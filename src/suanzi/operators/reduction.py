@@ -1,4 +1,4 @@
-"""Reductions over axes, and running sums. Source, of all here: https://onnx.ai/onnx/operators/"""
+"""Reductions over axes. Source, of all here: https://onnx.ai/onnx/operators/"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from suanzi.operators._axes import axes_of, axis_of, ints, length
+from suanzi.operators._checks import widen
 from suanzi.operators._operator import Array, Dim, Example, Ints, Operator, TensorType, operator
 
 DATA = np.array([[[1, -2], [3, 4]], [[5, 6], [-7, 8]], [[9, 10], [11, 12]]], np.float32)
@@ -59,7 +60,7 @@ class Reduction(Operator):
     def numpy(self, data: Array, axes: Array | None = None) -> Array:
         over = self.reduced_axes(() if axes is None else ints(axes), data.ndim)
         with np.errstate(all="ignore"):
-            y = self.reduce(data, over).astype(data.dtype, copy=False)
+            y = self.reduce(widen(data), over).astype(data.dtype, copy=False)
         return y if self.keepdims else np.squeeze(y, over)
 
     @classmethod
@@ -218,32 +219,3 @@ class ArgMin(ArgExtreme):
 
     def place(self, data: Array) -> Array:
         return np.asarray(np.argmin(data, self.axis, keepdims=True))
-
-
-@operator(family="reduction", torch="cumsum")
-class CumSum(Operator):
-    """y[i] = Σ x[j] along `axis`, over j ≤ i; j < i if exclusive; from the end if reverse."""
-
-    exclusive: int = 0
-    reverse: int = 0
-
-    def infer(self, x: TensorType, axis: TensorType) -> TensorType:
-        if axis.value is not None and x.rank is not None:
-            axis_of(int(axis.value.item()), x.rank)
-        return TensorType(x.dtype, x.shape)
-
-    def numpy(self, x: Array, axis: Array) -> Array:
-        along = axis_of(int(axis.item()), x.ndim)
-        x = np.flip(x, along) if self.reverse else x
-        y = np.cumsum(x, along, dtype=x.dtype)
-        if self.exclusive:
-            y -= x
-        return np.flip(y, along) if self.reverse else y
-
-    @classmethod
-    def examples(cls) -> list[Example]:
-        x = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
-        return [
-            Example(cls(), (x, np.array(1))),
-            Example(cls(exclusive=1, reverse=1), (x, np.array(0))),
-        ]

@@ -9,6 +9,7 @@ import numpy as np
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axes_of, length
 from suanzi.operators._checks import widen
+from suanzi.operators._interpolation import cubic, triangle
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -210,7 +211,7 @@ class Resize(Operator):
                 "ceil": np.ceil(x),
             }[self.nearest_mode]
             return nearest.clip(0, last).astype(int)[None], np.ones((1, x.size), x.dtype)
-        reach, kernel = (1, _triangle) if self.mode == "linear" else (2, self._cubic)
+        reach, kernel = (1, triangle) if self.mode == "linear" else (2, self._cubic)
         # No filter need reach further than the whole axis, however small a model makes its scale.
         shrink = min(max(scale, 1 / max(size, 1)), 1.0) if self.antialias else 1.0
         first = math.floor(-reach / shrink) + 1
@@ -223,11 +224,7 @@ class Resize(Operator):
         return k.clip(0, last).astype(int), w
 
     def _cubic(self, d: Array) -> Array:
-        """Keys's polynomial of the distance."""
-        a = self.cubic_coeff_a
-        near = ((a + 2) * d - (a + 3)) * d * d + 1
-        far = a * (((d - 5) * d + 8) * d - 4)
-        return np.where(d <= 1, near, np.where(d < 2, far, 0))
+        return cubic(d, self.cubic_coeff_a)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -246,10 +243,6 @@ class Resize(Operator):
             Example(cls(mode="cubic", axes=(3,)), (X, None, None, np.array([7]))),
             Example(crop, (X, roi, None, np.array([3, 3]))),
         ]
-
-
-def _triangle(d: Array) -> Array:
-    return np.asarray(np.maximum(0, 1 - d))
 
 
 T = TypeVar("T", TensorType, Array)

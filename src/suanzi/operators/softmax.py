@@ -10,7 +10,8 @@ from suanzi.operators._operator import Array, Example, Operator, TensorType, ope
 
 @dataclass(frozen=True, kw_only=True)
 class AlongAxis(Operator):
-    """Y has the shape and the type of the input.
+    """Y has the shape and the type of the input, and is computed in it: Attention, whose body
+    has a Softmax, names that type by its attribute softmax_precision.
 
     Before opset 13 the default axis was 1, and all axes from it on were taken as one.
     Source, of all here: https://onnx.ai/onnx/operators/

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from suanzi.operators._checks import widen
 from suanzi.operators._elementwise import Pointwise
 from suanzi.operators._operator import Array, Example, operator
 
@@ -18,7 +19,7 @@ class Trigonometric(Pointwise):
 
     def numpy(self, input: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(self.function(input), input.dtype)
+            return np.asarray(self.function(widen(input)), input.dtype)
 
     @classmethod
     def examples(cls) -> list[Example]:

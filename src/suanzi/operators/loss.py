@@ -1,0 +1,104 @@
+"""Losses: how far what a model says of classes is from the truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanzi.errors import SuanziError
+from suanzi.operators._checks import require_dtype, require_shape, widen
+from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassLoss(Operator):
+    """loss[n, d] = -x[n, c, d] · weight[c], c being the target's class at [n, d]; 0 where that is
+    ignore_index. It is returned as it is (reduction none), summed, or (mean) summed and divided by
+    the sum of the weights.
+
+    Logarithms of probabilities x [N, C, ...], target [N, ...], weight [C] (absent: ones).
+    """
+
+    ignore_index: int | None = None
+    reduction: str = "mean"
+
+    def infer_loss(
+        self, x: TensorType, target: TensorType, weight: TensorType | None, names: tuple[str, ...]
+    ) -> TensorType:
+        if self.reduction not in ("none", "sum", "mean"):
+            expected = "none, sum or mean"
+            raise SuanziError("no such reduction", expected=expected, found=self.reduction)
+        require(x.rank is None or x.rank > 1, "wrong rank", names[0], "at least 2 axes", x)
+        require_dtype(weight, x.dtype, names[2])
+        if x.shape is not None:
+            require_shape(target, (x.shape[0], *x.shape[2:]), names[1])
+            require_shape(weight, x.shape[1:2], names[2])
+        return TensorType(x.dtype, target.shape if self.reduction == "none" else ())
+
+    def loss(self, x: Array, target: Array, weight: Array | None, name: str) -> Array:
+        ignored = np.zeros(target.shape, bool)
+        if self.ignore_index is not None:
+            ignored = target == self.ignore_index
+        c, C = np.where(ignored, 0, target), x.shape[1]
+        wrong = (c < 0) | (c >= C)
+        require(not wrong.any(), "no such class", name, f"from 0 to {C - 1}", c[wrong][:1])
+        each = np.ones(target.shape, x.dtype) if weight is None else widen(weight)[c]
+        each = np.where(ignored, 0, each)
+        found = np.take_along_axis(x, c[:, None], 1)[:, 0]
+        loss = np.where(ignored, 0, -found) * each
+        if self.reduction == "none":
+            return np.asarray(loss)
+        with np.errstate(invalid="ignore"):  # where every target is ignored the mean isn't a number
+            return np.asarray(loss.sum() / each.sum() if self.reduction == "mean" else loss.sum())
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        x = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
+        weight = np.array([1, 2, 0.5], np.float32)
+        places, some = np.stack([x, x[::-1]], -1), np.array([[0, -1], [2, 1]])
+        return [
+            Example(cls(), (x, np.array([0, 2]))),
+            Example(cls(reduction="sum"), (x, np.array([1, 2], np.int32), weight)),
+            Example(cls(reduction="none", ignore_index=-1), (places, some, weight)),
+        ]
+
+
+@operator(family="loss", torch="nn.NLLLoss")
+class NegativeLogLikelihoodLoss(ClassLoss):
+    """loss[n, d] = -input[n, target[n, d], d] · weight[target[n, d]], 0 where the target is
+    ignore_index; summed, or divided by the sum of the weights as well (mean), as `reduction` says.
+
+    input [N, C, ...], logarithms of probabilities; target [N, ...], weight [C].
+    Source: https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html (opset 22, as 12)
+    """
+
+    def infer(
+        self, input: TensorType, target: TensorType, weight: TensorType | None = None
+    ) -> TensorType:
+        return self.infer_loss(input, target, weight, ("input", "target", "weight"))
+
+    def numpy(self, input: Array, target: Array, weight: Array | None = None) -> Array:
+        return self.loss(widen(input), target, weight, "target").astype(input.dtype)
+
+
+@operator(family="loss", torch="nn.CrossEntropyLoss")
+class SoftmaxCrossEntropyLoss(ClassLoss):
+    """NegativeLogLikelihoodLoss of log_prob = scores - log(Σ_c exp(scores)), the second output.
+
+    scores and log_prob [N, C, ...], labels [N, ...], weights [C].
+    Source: https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html (opset 13, as 12)
+    """
+
+    def infer(
+        self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
+    ) -> tuple[TensorType, TensorType]:
+        output = self.infer_loss(scores, labels, weights, ("scores", "labels", "weights"))
+        return output, TensorType(scores.dtype, scores.shape)
+
+    def numpy(
+        self, scores: Array, labels: Array, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        x = widen(scores)
+        x = x - x.max(1, keepdims=True)
+        log_prob = x - np.log(np.exp(x).sum(1, keepdims=True))
+        output = self.loss(log_prob, labels, weights, "labels")
+        return output.astype(scores.dtype), log_prob.astype(scores.dtype)
