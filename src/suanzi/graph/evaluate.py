@@ -1,15 +1,17 @@
 """A graph run by its operators' definitions: slow, plain, and what everything else is held to."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from suanzi.errors import SuanziError
 from suanzi.graph.graph import Graph, Node
-from suanzi.operators._operator import Array
+from suanzi.operators._operator import UNFORESEEN, Value
 
 
-def evaluate(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
+def evaluate(graph: Graph, feeds: Mapping[str, Value]) -> dict[str, Any]:
     """Every value of the graph by its name, for these inputs."""
-    values = {**graph.constants, **feeds}
+    values: dict[str, Any] = {**graph.constants, **feeds}
     for node in graph.nodes:
         made = evaluate_node(node, [values[name] if name else None for name in node.inputs])
         values.update(zip(node.outputs, made, strict=False))
@@ -17,12 +19,18 @@ def evaluate(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     return values
 
 
-def evaluate_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+def evaluate_node(node: Node, inputs: Sequence[Value]) -> tuple[Any, ...]:
     """The node's outputs by its definition; an error names the node."""
-    try:
+    with naming(node):
         return node.operator.numpy_all(inputs)
+
+
+@contextlib.contextmanager
+def naming(node: Node) -> Iterator[None]:
+    """Errors of what runs inside are SuanziErrors that name the node."""
+    try:
+        yield
     except SuanziError as error:
         raise error.at(node=node.label) from None
-    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
-        # Contents that no shape shows, such as an index out of range.
+    except UNFORESEEN as error:  # contents that no shape shows, such as an index out of range
         raise SuanziError(f"cannot be computed: {error}", node=node.label) from error

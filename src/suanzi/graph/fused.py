@@ -1,10 +1,13 @@
 """Operators that passes make: chains of elementwise ones, and an operator with a chain after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from suanzi.operators._elementwise import Elementwise, Mathematics
 from suanzi.operators._operator import Array, Operator, TensorType
+from suanzi.operators.arithmetic import Add, Mul, Sub
+from suanzi.operators.logic import Comparison, Logic, Where
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,19 @@ class Chain(Elementwise):
     @property
     def title(self) -> str:
         return "+".join(link.operator.title for link in self.links)
+
+
+def in_registers(operator: Elementwise, types: Sequence[TensorType | None]) -> bool:
+    """Whether kernels compute the operator on inputs of these types: any on float32, some on int32
+    and bool."""
+    names = [t.dtype.name for t in types if t is not None]
+    if isinstance(operator, Where):
+        return names[0] == "bool" and names[1] in ("float32", "int32")
+    if isinstance(operator, Logic):
+        return True
+    return set(names) == {"float32"} or (
+        set(names) == {"int32"} and isinstance(operator, (Add, Comparison, Mul, Sub))
+    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from suanzi.graph.graph import Graph
 from suanzi.graph.passes.channel_shuffle import channel_shuffle
 from suanzi.graph.passes.common import common
+from suanzi.graph.passes.control_flow import control_flow
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.graph.passes.explicit_windows import explicit_windows
 from suanzi.graph.passes.fold_batch_norm import fold_batch_norm
@@ -12,12 +13,15 @@ from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.graph.passes.fold_scale import fold_scale
 from suanzi.graph.passes.fuse_chains import fuse_chains
 from suanzi.graph.passes.fuse_epilogues import fuse_epilogues
+from suanzi.graph.passes.quantize import quantize
 from suanzi.graph.passes.reshapes import reshapes
 from suanzi.graph.passes.simplify import simplify
 from suanzi.graph.verify import verify
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dead_code,
+    control_flow,
+    quantize,
     fold_constants,
     simplify,
     reshapes,
@@ -42,6 +46,6 @@ def optimize(graph: Graph, keep: frozenset[str] | None = None) -> Graph:
     graph = graph.replace(outputs=outputs)
     verify(graph)
     for apply in PASSES:
-        graph = dead_code(apply(graph))
-        verify(graph)
+        before, graph = graph, dead_code(apply(graph))
+        verify(graph, before)
     return graph

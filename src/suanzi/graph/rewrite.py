@@ -72,7 +72,7 @@ class Draft:
 
     def same(self, name: str, target: str) -> None:
         """Declares that the value is the target, which stands for it from here on."""
-        self._same[name] = target
+        self._same[name] = self._same.get(target, target)
 
     def finish(self) -> Graph:
         """The new graph. A graph output that is the same as another value takes it over by name."""

@@ -60,14 +60,15 @@ def test_a_value_that_others_read_ends_a_chain():
     ]
 
 
-def test_smaller_values_and_other_types_stay_outside():
+def test_smaller_values_and_wider_types_stay_outside():
     net = Net()
     x, n = net.input("x", (2, 3)), net.input("n", (2, 3), np.int64)
     row = net(Relu(), net.input("row", (3,)))
     mask = net(Greater(), x, row)
     y = net(Relu(), net(Where(), mask, net(Relu(), net(Mul(), x, row)), F32(0)))
     after = rewritten(net.graph(y, net(Add(), n, np.array(1))), fuse_chains)
-    assert counts(after) == {"Chain": 3, "Greater": 1, "Where": 1, "Add": 1}
+    titles = [n.operator.title for n in after.nodes]
+    assert titles == ["Relu", "Greater+Mul+Relu+Where+Relu", "Add"]
 
 
 def test_a_chain_has_so_many_inputs_and_links_at_most():

@@ -129,13 +129,30 @@ def test_a_resize_of_space_is_blocked(scales):
     assert len(after.lanes) == (3 if scales[1] == 1 else 1)
 
 
+def test_one_axis_is_blocked_too():
+    net = Net()
+    y = net(Conv(), net.input("x", (1, 3, 9)), weights(8, 3, 2))
+    gate = net(GlobalAveragePool(), net(Relu(), y))
+    after = laid_out(net.graph(net(Mul(), y, gate)))
+    assert reorders(after) == [0]
+
+
+def test_few_channels_are_read_plain_unless_each_has_its_filter():
+    net = Net()
+    x = net.input("x", (1, 4, 5, 5))
+    after = laid_out(net.graph(conv(net, x, 4, 8)))
+    assert reorders(after) == [0]
+    after = laid_out(net.graph(net(Conv(group=4), x, weights(4, 1, 3, 3))))
+    assert reorders(after) == [8, 0]
+
+
 def test_other_ranks_and_types_stay_plain():
     net = Net()
-    line = net(Conv(), net.input("line", (1, 8, 5)), weights(8, 8, 1))
+    volume = net(Conv(), net.input("volume", (1, 8, 5, 5, 5)), weights(8, 8, 1, 1, 1))
     double = net(
         Conv(), net.input("x", (1, 8, 5, 5), np.float64), weights(8, 8, 1, 1) * np.float64(1)
     )
-    after = laid_out(net.graph(line, double))
+    after = laid_out(net.graph(volume, double))
     assert after.lanes == {}
 
 

@@ -8,8 +8,11 @@ from suanzi.graph.passes.reshapes import reshapes
 from suanzi.graph.passes.simplify import simplify
 from suanzi.operators.activation import Relu
 from suanzi.operators.arithmetic import Add, Div, Mul, Pow, Sub, Sum
-from suanzi.operators.cast import Cast, Dropout, Identity
+from suanzi.operators.cast import Cast, Identity
+from suanzi.operators.dropout import Dropout
 from suanzi.operators.joining import Concat, Pad, Slice
+from suanzi.operators.pooling import GlobalAveragePool
+from suanzi.operators.reduction import ReduceMax, ReduceMean, ReduceSum
 from suanzi.operators.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
 
 F32 = np.float32
@@ -146,3 +149,17 @@ def test_a_transpose_that_moves_axes_of_one_is_a_reshape():
     net = Net()
     graph = net.graph(net(Transpose(perm=(0, 2, 3, 1)), net.input("x", (2, 1, 3, 4))))
     assert counts(rewritten(graph, reshapes)) == {"Reshape": 1}
+
+
+@pytest.mark.parametrize("kind", [ReduceMean, ReduceSum, ReduceMax])
+def test_a_reduction_of_one_element_each_is_a_reshape(kind):
+    net = Net()
+    x = net.input("x", (3, 1, 4))
+    one, more = net(kind(keepdims=0), x, np.array([1])), net(kind(), x, np.array([2]))
+    assert counts(rewritten(net.graph(one, more), simplify)) == {"Reshape": 1, kind.__name__: 1}
+
+
+def test_global_pools_of_one_pixel_go():
+    net = Net()
+    y = net(GlobalAveragePool(), net(Relu(), net.input("x", (2, 3, 1, 1))))
+    assert counts(rewritten(net.graph(net(Relu(), y)), simplify)) == {"Relu": 2}

@@ -22,6 +22,9 @@ def common(graph: Graph) -> Graph:
                 draft.same(name, kept)
     for original in graph.nodes:
         node = draft.resolve(original)
+        if not node.operator.deterministic:
+            draft.add(node)
+            continue
         present = tuple(bool(name) for name in node.outputs)
         try:
             earlier = first.setdefault((node.operator, node.inputs, present), node.outputs)

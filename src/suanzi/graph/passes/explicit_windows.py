@@ -9,6 +9,7 @@ from suanzi.graph.rewrite import Draft, Rule, rewrite
 from suanzi.operators._operator import OPERATORS, Ints, Operator
 from suanzi.operators._windows import Windowed
 from suanzi.operators.convolution import Conv, Convolution
+from suanzi.operators.integer_convolution import QLinearConv
 from suanzi.operators.joining import Pad
 from suanzi.operators.shape import Reshape, Squeeze, Unsqueeze
 
@@ -23,11 +24,12 @@ def _explicit(draft: Draft, node: Node) -> Node | None:
     data = draft.types[node.inputs[0]]
     kernel = None
     if isinstance(node.operator, Convolution):
-        weights = draft.types[node.inputs[1]]
+        at = 3 if isinstance(node.operator, QLinearConv) else 1
+        weights = draft.types[node.inputs[at]]
         if not weights.static:
             return None
         kernel = weights.sizes[2:]
-    if not data.static:
+    if not data.static or data.size == 0:  # no window fits into nothing
         return None
     operator = node.operator.explicit(data.sizes[2:], kernel)
     if operator == node.operator:

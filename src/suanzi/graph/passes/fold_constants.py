@@ -30,7 +30,10 @@ def _contents(draft: Draft, node: Node) -> tuple[Array, ...] | None:
     known = tuple(type.value for type in types if type.value is not None)
     if len(known) == len(node.outputs):
         return known
-    if any(name and name not in draft.constants for name in node.inputs):
+    if not all(type.is_tensor for type in types):
+        return None
+    fixed = all(not name or name in draft.constants for name in node.inputs)
+    if not (fixed and node.operator.deterministic):
         return None
     try:
         require_memory(sum(type.nbytes for type in types if type.static), "its output")

@@ -4,8 +4,9 @@ import heapq
 
 import numpy as np
 
-from suanzi.graph.fused import Chain, Link
+from suanzi.graph.fused import Chain, Link, in_registers
 from suanzi.graph.graph import Graph, Node
+from suanzi.graph.quantized import reads_bytes, writes_bytes
 from suanzi.operators._elementwise import Elementwise
 
 MAX_INPUTS = 9
@@ -15,7 +16,8 @@ MAX_LINKS = 32
 
 
 def fuse_chains(graph: Graph) -> Graph:
-    """Every elementwise operator from float32 to float32 becomes part of a Chain.
+    """Every elementwise operator on float32 becomes part of a Chain, and some on int32 and bool; so
+    do Quantize and Dequantize, whose 8 bits are float32 inside it.
 
     A chain is the largest set of such operators with one shape, all of whose values but the last
     are read inside it alone. An operator by itself makes a chain of one.
@@ -42,15 +44,22 @@ class _Chains:
                 self.read_at.setdefault(name, []).append(i)
 
     def fits(self, position: int) -> bool:
-        """Whether the node may be in a chain: elementwise, float32 throughout, its shape known."""
-        node = self.graph.nodes[position]
-        if not isinstance(node.operator, Elementwise) or isinstance(node.operator, Chain):
+        """Whether the node may be in a chain: elementwise, of types that kernels know or what
+        Quantize and Dequantize make and read, its shape known."""
+        node, types = self.graph.nodes[position], self.graph.types
+        operator = node.operator
+        if not isinstance(operator, Elementwise) or isinstance(operator, Chain):
             return False
-        values = [*node.inputs, *node.outputs]
+        output = types[node.outputs[0]]
+        inputs = self.graph.input_types(node)
+        quantizing = (output.dtype == np.float32 or writes_bytes(operator)) and all(
+            t is None or t.dtype == np.float32 or reads_bytes(operator, i)
+            for i, t in enumerate(inputs)
+        )
         return (
-            self.graph.types[node.outputs[0]].static
+            output.static
             and len(set(filter(None, node.inputs))) <= MAX_INPUTS
-            and all(self.graph.types[name].dtype == np.float32 for name in values if name)
+            and (quantizing or in_registers(operator, inputs))
         )
 
     def grow(self, root: int) -> tuple[set[int], list[str]]:
@@ -82,8 +91,11 @@ class _Chains:
                 if name in self.made_at and -self.made_at[name] not in seen:
                     seen.add(-self.made_at[name])
                     heapq.heappush(heap, -self.made_at[name])
-        full = [name for name in sorted(inputs) if types[name].shape == shape]
-        return members, full + [name for name in sorted(inputs) if types[name].shape != shape]
+        # In the order in which they are read, so that chains alike share their code.
+        read = [name for position in sorted(members) for name in nodes[position].inputs]
+        order = [name for name in dict.fromkeys(read) if name in inputs]
+        full = [name for name in order if types[name].shape == shape]
+        return members, full + [name for name in order if types[name].shape != shape]
 
     def node(self, members: list[int], inputs: list[str]) -> Node:
         source: dict[str, int | None] = {"": None}

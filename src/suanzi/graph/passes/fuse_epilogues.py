@@ -1,14 +1,20 @@
 """Puts a chain into the last write of the operator before it."""
 
+import numpy as np
+
 from suanzi.graph.fused import Chain, Fused, Link
 from suanzi.graph.graph import Graph, Node
 from suanzi.graph.passes.fold_scale import BODIES
+from suanzi.graph.quantized import QuantizedConv, QuantizedMatMul
+
+QUANTIZED = (QuantizedConv, QuantizedMatMul)
 
 
 def fuse_epilogues(graph: Graph) -> Graph:
     """A chain and the body that makes one of its inputs become one Fused node.
 
-    The body's output must have the chain's shape and no other reader. The node takes the chain's
+    The body's output must have the chain's shape and no other reader; all that the chain reads and
+    makes must be float32, but for quantized bodies. The node takes the chain's
     place in the order: all that either reads is made before it. Of several bodies the latest joins.
     """
     made_at = {name: i for i, node in enumerate(graph.nodes) for name in node.outputs}
@@ -18,15 +24,17 @@ def fuse_epilogues(graph: Graph) -> Graph:
     for i, node in enumerate(graph.nodes):
         if not isinstance(node.operator, Chain):
             continue
-        shape = graph.types[node.outputs[0]].shape
+        made = graph.types[node.outputs[0]]
+        values = [made, *(graph.types[name] for name in node.inputs)]
+        kinds = BODIES if all(t.dtype == np.float32 for t in values) else ()
         bodies = [
             made_at[name]
             for name in node.inputs
             if name in made_at
-            and isinstance(graph.nodes[made_at[name]].operator, BODIES)
+            and isinstance(graph.nodes[made_at[name]].operator, (*kinds, *QUANTIZED))
             and len(readers[name]) == 1
             and name not in outputs
-            and graph.types[name].shape == shape
+            and graph.types[name].shape == made.shape
         ]
         if bodies:
             latest = max(bodies)

@@ -9,13 +9,13 @@ from suanzi.graph.graph import Graph, Node
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.operators._operator import Operator
 from suanzi.operators.channel_shuffle import ChannelShuffle
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, Convolution, ConvTranspose
 from suanzi.operators.joining import Concat
 from suanzi.operators.normalization import LRN
 from suanzi.operators.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
 from suanzi.operators.resize import Resize
 
-LEADERS: tuple[type[Operator], ...] = (Conv, ConvTranspose)
+LEADERS: tuple[type[Convolution], ...] = (Conv, ConvTranspose)
 """Want blocks, whatever came before."""
 FOLLOWERS: tuple[type[Operator], ...] = (
     MaxPool,
@@ -74,8 +74,10 @@ class _Layout:
         first = node.inputs[0] in self.made_blocked
         body = operator.body if isinstance(operator, Fused) else operator
         if isinstance(body, LEADERS):
-            # Fewer channels than lanes, the network's first layer mostly, are best read plain.
-            return (first or self._channels(node.inputs[0]) >= self.lanes, *rest, *extras)
+            # Fewer channels than lanes, the network's first layer mostly, are best read plain,
+            # but one by one where each has its own filter.
+            blocks = first or self._channels(node.inputs[0]) >= self.lanes or body.group > 1
+            return (blocks, *rest, *extras)
         if isinstance(operator, Concat):
             whole = all(
                 self._has_channels(name) and self._channels(name) % self.lanes == 0
@@ -149,10 +151,10 @@ class _Layout:
         return made
 
     def _has_channels(self, name: str) -> bool:
-        """Whether the value is an image: float32, 4 axes, a known number of channels."""
+        """Whether the value is an image of one or two axes: float32, the channels counted."""
         type = self.types[name]
         shape = type.shape or ()
-        return type.dtype == np.float32 and len(shape) == 4 and isinstance(shape[1], int)
+        return type.dtype == np.float32 and len(shape) in (3, 4) and isinstance(shape[1], int)
 
     def _channels(self, name: str) -> int:
         return int((self.types[name].shape or ())[1] or 0)
@@ -165,5 +167,5 @@ class _Layout:
         if not self._has_channels(name):
             return False
         shape, full = self.types[name].shape, self.types[output].shape
-        point = (*(full or ())[:2], 1, 1)
+        point = (*(full or ())[:2], *(1,) * (len(full or ()) - 2))
         return shape == full or (shape == point and name not in self.graph.constants)

@@ -8,9 +8,13 @@ from suanzi.graph.graph import Graph, Node
 from suanzi.graph.rewrite import Draft, Rule, rewrite
 from suanzi.operators._operator import Array, Operator
 from suanzi.operators.arithmetic import Add, Div, Mul, Pow, Sqrt, Sub, Sum
-from suanzi.operators.cast import Cast, CastLike, Dropout, Identity
+from suanzi.operators.cast import Cast, CastLike, Identity
+from suanzi.operators.dropout import Dropout
 from suanzi.operators.joining import Concat, Pad, Slice
-from suanzi.operators.shape import Expand
+from suanzi.operators.logic import Where
+from suanzi.operators.pooling import GlobalAveragePool, GlobalMaxPool
+from suanzi.operators.reduction import ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
+from suanzi.operators.shape import Expand, Reshape
 
 
 def simplify(graph: Graph) -> Graph:
@@ -28,9 +32,21 @@ def _identity(draft: Draft, node: Node) -> str | None:
     return node.inputs[0] if len(node.outputs) == 1 else None
 
 
-def _cast(draft: Draft, node: Node) -> str | None:
-    same = draft.types[node.inputs[0]].dtype == draft.types[node.outputs[0]].dtype
-    return node.inputs[0] if same else None
+def _cast(draft: Draft, node: Node) -> Node | str | None:
+    x, y = draft.types[node.inputs[0]].dtype, draft.types[node.outputs[0]].dtype
+    if x == y:
+        return node.inputs[0]
+    if x != np.bool_ or y != np.float32:
+        return None
+    numbers = [draft.constant(f"{node.outputs[0]}_{n}", np.array(n, y)) for n in (1, 0)]
+    return Node(Where(), (node.inputs[0], *numbers), node.outputs, node.name)  # chains know it
+
+
+def _dropout(draft: Draft, node: Node) -> str | None:
+    """At inference; in training it does something."""
+    training = node.inputs[2] if len(node.inputs) > 2 else ""
+    known = draft.constants.get(training, np.array(training != ""))
+    return None if known.any() else _identity(draft, node)
 
 
 def _slice(draft: Draft, node: Node) -> str | None:
@@ -102,6 +118,15 @@ def _pow(draft: Draft, node: Node) -> Node | str | None:
     return Node(Sqrt(), (base,), node.outputs, node.name) if _is(power, 0.5) and floating else None
 
 
+def _reduce(draft: Draft, node: Node) -> Node | None:
+    """A mean, sum, product or extreme of one element each."""
+    first, output = draft.types[node.inputs[0]], draft.types[node.outputs[0]]
+    if not first.static or not output.static or first.size != output.size or not output.size:
+        return None
+    shape = draft.constant(f"{node.outputs[0]}_shape", np.array(output.sizes, np.int64))
+    return Node(Reshape(), (node.inputs[0], shape), node.outputs, node.name)
+
+
 def _is(array: Array, number: float) -> bool:
     return array.size > 0 and math.prod(array.shape) <= 1 << 16 and bool((array == number).all())
 
@@ -112,12 +137,15 @@ RULES: dict[type[Operator], Rule] = {
     CastLike: _cast,
     Concat: _concat,
     Div: _div,
-    Dropout: _identity,
+    Dropout: _dropout,
     Expand: _input,
+    GlobalAveragePool: _input,
+    GlobalMaxPool: _input,
     Identity: _identity,
     Mul: _neutral(1, commutes=True),
     Pad: _pad,
     Pow: _pow,
+    **dict.fromkeys((ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum), _reduce),
     Slice: _slice,
     Sub: _neutral(0, commutes=False),
     Sum: _sum,
