@@ -103,6 +103,10 @@ def test_one_axis():
     run(normal(1, 20, 50), normal(33, 20, 3), auto_pad="SAME_UPPER")
 
 
+def test_a_column():
+    run(normal(2, 20, 50, 1), normal(33, 20, 5, 1), normal(33), strides=(2, 1), pads=(1, 0, 3, 0))
+
+
 def test_kernel_wider_than_the_image():
     run(normal(1, 3, 4, 5), normal(8, 3, 7, 11), pads=(3, 5, 3, 5), plain=True)
 

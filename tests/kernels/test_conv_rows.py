@@ -75,7 +75,8 @@ def test_plain_layout_is_for_few_output_channels():
     def shape(C, K, kernel):
         return Shape(1, C, 172, 264, K, 172, 264, kernel)
 
-    assert prefers_plain(shape(8, 1, (5, 5)), AVX512)
-    assert prefers_plain(shape(32, 1, (7, 3)), AVX512)
-    assert not prefers_plain(shape(8, 32, (5, 5)), AVX512)
-    assert not prefers_plain(shape(64, 64, (3, 3)), AVX512)
+    assert prefers_plain(shape(8, 1, (5, 5)), AVX512, 0)
+    assert prefers_plain(shape(32, 1, (7, 3)), AVX512, 0)
+    assert not prefers_plain(shape(8, 32, (5, 5)), AVX512, 0)
+    assert not prefers_plain(shape(64, 64, (3, 3)), AVX512, 0)
+    assert not prefers_plain(shape(8, 1, (5, 5)), AVX512, 1 << 26)

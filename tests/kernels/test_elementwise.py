@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel_support import check, make_site, run_site
-from suanzi.graph.fused import Chain, Link
+from suanzi.graph.fused import Chain, Link, in_registers
 from suanzi.kernels.elementwise import choose, collapse, traceable
 from suanzi.lang import host_target
 from suanzi.lang.target import AVX2, PORTABLE
 from suanzi.operators import OPERATORS
 from suanzi.operators._elementwise import Elementwise
+from suanzi.operators._operator import TensorType
 from suanzi.operators.activation import Clip, Gelu, HardSwish, Relu
-from suanzi.operators.arithmetic import Add, Div, Exp, Max, Mul, Pow, Sub
+from suanzi.operators.arithmetic import Abs, Add, Div, Exp, Max, Mul, Pow, Sub
+from suanzi.operators.logic import And, Equal, Greater, GreaterOrEqual, Less, Not, Where
 
 TARGETS = [host_target(), AVX2, PORTABLE]
 RNG = np.random.default_rng(0)
@@ -31,23 +33,46 @@ def chain(arity: int, *links: tuple) -> Chain:
     return Chain(arity, tuple(Link(op, tuple(sources)) for op, *sources in links))
 
 
-FORMULAS = [c for c in OPERATORS.values() if issubclass(c, Elementwise) and c.result is None]
+FORMULAS = [c for c in OPERATORS.values() if issubclass(c, Elementwise)]
+KNOWN = {np.dtype(t) for t in (np.float32, np.int32, np.bool_)}
 
 
 @pytest.mark.parametrize("operator", FORMULAS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
 def test_every_formula_on_its_examples(operator, target):
     for example in operator.examples():
-        if any(x is not None and x.dtype != np.float32 for x in example.inputs):
-            continue
-        check(choose, example.operator, example.inputs, target=target, must=traceable(operator()))
+        if all(x is None or x.dtype in KNOWN for x in example.inputs):
+            types = [None if x is None else TensorType(x.dtype, x.shape) for x in example.inputs]
+            must = traceable(operator()) and in_registers(operator(), types)
+            check(choose, example.operator, example.inputs, target=target, must=must)
 
 
 def test_hardly_any_formula_is_not_traceable():
     assert traceable(Gelu())
     assert traceable(Clip())
     assert traceable(Max())
-    assert len([c for c in FORMULAS if traceable(c())]) > 30
+    assert len([c for c in FORMULAS if traceable(c())]) > 36
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_masks_and_whole_numbers(target):
+    n = RNG.integers(-3, 3, (2, 5, 37), np.int32)
+    mask, rows, floats = n > 0, n[:, :, :1], random(5, 37)
+    for operator in (Equal(), Less(), GreaterOrEqual(), Add(), Sub(), Mul()):
+        check(choose, operator, [n, rows], target=target)
+        check(choose, operator, [rows, n], target=target)
+    check(choose, And(), [mask, mask[:, :1]], target=target)
+    check(choose, Not(), [mask], target=target)
+    check(choose, Where(), [mask, n, rows], target=target)
+    check(choose, Where(), [mask[:, :, :1], floats, floats[:1]], target=target)
+    wrapping = np.full(20, 2**31 - 1, np.int32)
+    assert run_site(choose, make_site(Add(), [wrapping] * 2), [wrapping] * 2)[0].max() == -2
+
+
+def test_a_chain_from_masks_to_masks():
+    softened = chain(4, (Where(), 0, 1, 2), (Relu(), 4), (Greater(), 5, 3), (And(), 6, 0))
+    x = random(3, 50)
+    check(choose, softened, [x > 1, x, x[:1], x[:, :1]])
 
 
 @settings(max_examples=20, deadline=None)
@@ -130,7 +155,10 @@ def test_whole_exponents_of_another_type():
 
 
 def test_what_is_declined():
-    floats, wide = random(3), np.ones(3)
+    floats, wide, n = random(3), np.ones(3), np.ones(3, np.int32)
+    assert choose(make_site(Abs(), [n])) is None
+    assert choose(make_site(Equal(), [n > 0, n > 0])) is None
+    assert choose(make_site(Where(), [n > 0, n > 0, n > 0])) is None
     assert choose(make_site(Exp(), [wide])) is None
     assert choose(make_site(Exp(), [np.zeros((0, 3), np.float32)])) is None
     V = host_target().lanes

@@ -8,10 +8,20 @@ from hypothesis import given, settings
 from kernel_support import RUNNABLE, make_site, run_site
 from suanzi.kernels import copy
 from suanzi.kernels.move import choose
+from suanzi.operators.cast import Identity
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.indexing import Gather
 from suanzi.operators.joining import Concat, Pad, Slice, Split, Tile
-from suanzi.operators.shape import DepthToSpace, Expand, SpaceToDepth, Transpose
+from suanzi.operators.shape import (
+    DepthToSpace,
+    Expand,
+    Flatten,
+    Reshape,
+    SpaceToDepth,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
 
 targets = pytest.mark.parametrize("target", RUNNABLE, ids=lambda t: t.name)
 
@@ -121,6 +131,13 @@ def test_split():
     check(Split(axis=-1, num_outputs=3), counted(2, 9, 8))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize("pads", [(0, 1, 2, 0, 2, 1), (0, 0, 9, 0, 0, 5)])
+def test_pad_with_the_data(mode, pads):
+    X = np.arange(120, dtype=np.float32).reshape(4, 5, 6)
+    check(Pad(mode=mode), X, np.array(pads))
+
+
 @pytest.mark.parametrize("pads", [(0, 1, 2, 0, 3, 1), (2, -1, 0, 1, 2, -3)])
 def test_pad(pads):
     X = counted(3, 4, 5)
@@ -128,6 +145,15 @@ def test_pad(pads):
     check(Pad(), X, np.array(pads), np.array(7, np.float32))
     check(Pad(), X.astype(np.int64), np.array(pads), np.array(7))
     check(Pad(), X, np.array([2, 1]), None, np.array([-1]))
+
+
+def test_views_that_need_a_copy():
+    x = counted(2, 1, 3, 4)
+    check(Reshape(), x, np.array([4, -1]))
+    check(Squeeze(), x, np.array([1]))
+    check(Unsqueeze(), x, np.array([0, 2]))
+    check(Flatten(axis=2), x)
+    check(Identity(), x)
 
 
 def test_the_rest():
@@ -147,4 +173,5 @@ def test_what_is_left_to_numpy():
     X = counted(4, 6)
     assert choose(make_site(Gather(axis=1), [X, np.array([0, 1, 5])], constants=[1])) is None
     assert choose(make_site(Transpose(), [X.astype(np.uint8)])) is None
-    assert choose(make_site(Pad(mode="edge"), [X, np.ones(4, int)], constants=[1])) is None
+    many = np.full(4, 40)  # the data ten times over
+    assert choose(make_site(Pad(mode="wrap"), [X, many], constants=[1])) is None

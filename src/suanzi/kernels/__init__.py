@@ -1,18 +1,25 @@
 """How operators run: one module an algorithm, and the table of which serves which operator."""
 
+from dataclasses import replace
+
 from suanzi.graph.fused import Reorder
+from suanzi.graph.quantized import QuantizedConv, QuantizedMatMul
 from suanzi.kernels import (
     conv_depthwise,
     conv_direct,
     conv_rows,
     conv_transpose,
     conv_winograd,
+    dynamic_quantize,
     elementwise,
     lrn,
     matmul,
     move,
     normalize,
     pool,
+    quantized_conv,
+    quantized_matmul,
+    recurrent,
     reduce,
     reorder,
     resize,
@@ -25,6 +32,7 @@ from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Operator
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.integer_convolution import ConvInteger
 from suanzi.operators.linear import Gemm, MatMul
 from suanzi.operators.normalization import (
     LRN,
@@ -34,25 +42,35 @@ from suanzi.operators.normalization import (
     RMSNormalization,
 )
 from suanzi.operators.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from suanzi.operators.quantization import DynamicQuantizeLinear, MatMulInteger
+from suanzi.operators.recurrent import GRU, LSTM, RNN
 from suanzi.operators.resize import Resize
 from suanzi.operators.softmax import LogSoftmax, Softmax
 
 CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     AveragePool: (pool.choose,),
+    ConvInteger: (quantized_conv.choose,),
     Conv: (conv_depthwise.choose, conv_winograd.choose, conv_direct.choose, conv_rows.choose),
     ConvTranspose: (conv_transpose.choose,),
+    DynamicQuantizeLinear: (dynamic_quantize.choose,),
     Elementwise: (elementwise.choose,),
     Gemm: (matmul.choose,),
+    GRU: (recurrent.choose,),
     GlobalAveragePool: (pool.choose_global,),
     GlobalMaxPool: (pool.choose_global,),
     GroupNormalization: (normalize.choose,),
     InstanceNormalization: (normalize.choose,),
     LRN: (lrn.choose,),
+    LSTM: (recurrent.choose,),
     LayerNormalization: (normalize.choose,),
     LogSoftmax: (softmax.choose,),
     MatMul: (matmul.choose,),
+    MatMulInteger: (quantized_matmul.choose,),
     MaxPool: (pool.choose,),
+    QuantizedConv: (quantized_conv.choose,),
+    QuantizedMatMul: (quantized_matmul.choose,),
     RMSNormalization: (normalize.choose,),
+    RNN: (recurrent.choose,),
     Reorder: (reorder.choose,),
     Softmax: (softmax.choose,),
     Resize: (resize.choose,),
@@ -73,14 +91,30 @@ def choose(site: Site) -> Choice:
     return None
 
 
-def accepts_blocks(site: Site, wanted: bool) -> bool:
-    """Whether a site in blocks of channels has a kernel, and wouldn't be better off plain; the
-    latter isn't asked where blocks are `wanted` anyway."""
-    if isinstance(site.operator, Conv) and not wanted:
-        shape = shape_of(site)
-        if shape is not None and conv_rows.prefers_plain(shape, site.target):
-            return False
-    return choose(site) is not None
+def accepts_blocks(site: Site, moved: int) -> bool:
+    """Whether a site in blocks of channels has a kernel, and wouldn't be better off plain, where
+    so many elements would have to be `moved` to and from blocks around it."""
+    calls = choose(site)
+    if calls is None or not isinstance(site.operator, Conv):
+        return calls is not None
+    if any(isinstance(call.kernel, conv_winograd.WinogradProduct) for call in calls):
+        return True
+    shape = shape_of(site)
+    return shape is None or not conv_rows.prefers_plain(shape, site.target, moved)
 
 
-__all__ = ["CHOOSERS", "accepts_blocks", "choose"]
+def wants_blocks(site: Site) -> bool:
+    """Whether a site's first input is better in blocks: pools' kernels are, and convolutions'
+    mostly."""
+    if isinstance(site.operator, AveragePool | MaxPool):
+        return True
+    X, V = site.inputs[0], site.target.lanes
+    if not isinstance(site.operator, Conv) or X is None or X.shape[1] < V:
+        return False
+    inputs = (replace(X, lanes=V), *site.inputs[1:])
+    outputs = (replace(site.output, lanes=V),)
+    alone = replace(site, inputs=inputs, outputs=outputs, chain=None, extras=())
+    return accepts_blocks(alone, 0)
+
+
+__all__ = ["CHOOSERS", "accepts_blocks", "choose", "wants_blocks"]

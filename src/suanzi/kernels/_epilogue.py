@@ -137,7 +137,12 @@ class PlainEpilogue:
     kinds: tuple[str, ...] = ()
 
     def apply(
-        self, k: Trace, x: Lanes, first_pointer: int, places: Mapping[str, Index], count: int
+        self,
+        k: Trace,
+        x: Lanes,
+        first_pointer: int,
+        places: Mapping[str, Index],
+        count: Index | int,
     ) -> Lanes:
         """The chain on one vector along the last axis, of which `count` lanes are real.
 

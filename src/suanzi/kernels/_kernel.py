@@ -56,6 +56,8 @@ class Site:
     threads: int = 1
     chain: Chain | None = None
     extras: tuple[Operand, ...] = ()
+    skipped: Ints = ()
+    """The numbers of the operator's outputs that nobody wants, which `outputs` leaves out."""
 
     @property
     def output(self) -> Operand:

@@ -10,7 +10,7 @@ SMALLEST_CHUNK = 1 << 14
 """In elements read or written: some microseconds."""
 PIECE = 256
 """Steps that are summed by themselves, before the sums are, so that rounding errors stay small."""
-NEUTRAL = {"add": 0.0, "max": -math.inf, "min": math.inf}
+NEUTRAL = {"add": 0.0, "max": -math.inf, "min": math.inf, "top": -math.inf}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from suanzi.kernels._kernel import Site
 from suanzi.lang import Index, Target, Trace
-from suanzi.operators.convolution import Conv
+from suanzi.operators.convolution import Convolution
+
+MOST_BORDER = 512
+"""The widest padding of a row that is worth code: each tile that touches it has its own."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def shape_of(site: Site) -> Shape | None:
     """The site's sizes as a 2-D convolution; None where it isn't one or has nothing to do."""
     conv = site.operator
     X, W, Y = site.inputs[0], site.inputs[1], site.output
-    assert isinstance(conv, Conv)
+    assert isinstance(conv, Convolution)
     assert X is not None
     assert W is not None
     rank = len(X.shape) - 2
@@ -156,7 +159,7 @@ def shape_of(site: Site) -> Shape | None:
     assert conv.dilations is not None
     one = (1,) * (2 - rank)
     pads = (0,) * (2 - rank) + conv.pads[:rank]
-    return Shape(
+    shape = Shape(
         N=X.shape[0],
         C=X.shape[1],
         H=(one + X.shape[2:])[0],
@@ -170,6 +173,28 @@ def shape_of(site: Site) -> Shape | None:
         top=pads[0],
         left=pads[1],
         group=conv.group,
+    )
+    if shape.kernel[1] == shape.W == shape.OW == 1:
+        shape = _row(shape)
+    reach = (shape.kernel[1] - 1) * shape.dilations[1]
+    beyond = (shape.OW - 1) * shape.strides[1] + reach - shape.left - shape.W
+    return None if max(shape.left, beyond) > MOST_BORDER else shape
+
+
+def _row(s: Shape) -> Shape:
+    """A column as a row: both lie alike in memory, and rows are what kernels cut into tiles."""
+    (kernel, _), (stride, _), (dilation, _) = s.kernel, s.strides, s.dilations
+    return replace(
+        s,
+        H=1,
+        W=s.H,
+        OH=1,
+        OW=s.OH,
+        kernel=(1, kernel),
+        strides=(1, stride),
+        dilations=(1, dilation),
+        top=0,
+        left=s.top,
     )
 
 

@@ -170,15 +170,21 @@ def tile(target: Target, s: Shape) -> tuple[int, int, int, float]:
     return (*best, best_cost)
 
 
-def prefers_plain(s: Shape, target: Target) -> bool:
-    """Whether plain layout and this algorithm are better than blocks of output channels."""
+MOVING = 0.5
+"""Cycles that an element takes from blocks to plain layout or back."""
+
+
+def prefers_plain(s: Shape, target: Target, moved: int) -> bool:
+    """Whether plain layout and this algorithm are better than blocks of output channels, though
+    so many elements must be moved from blocks or to them."""
     if not applies(s):
         return False
     KB = ceil_div(s.K, target.lanes)
     T, OCB = blocked_tile(target, s.OW, KB)
     taps = s.C * s.kernel[0] * s.kernel[1]
     blocked = row_cycles(T, OCB, s.OW) / s.OW * (KB // OCB) * taps + KB  # and to write
-    return s.K * tile(target, s)[3] * taps < blocked
+    plain = s.K * tile(target, s)[3] * taps + MOVING * moved / (s.N * s.OH * s.OW)
+    return plain < blocked
 
 
 def applies(s: Shape) -> bool:

@@ -106,6 +106,8 @@ def shape_of(site: Site) -> tuple[Shape, Pair, Pair, Pair] | None:
     (H, IW), (OH, OW), K = one + X.shape[2:], one + Y.shape[2:], W.shape[1] * conv.group
     if KH < SH or KW < SW or Y.shape[1] != K:
         return None
+    if OH > H * SH + KH or OW > IW * SW + KW:  # mostly beside the input, in code of its own
+        return None
     s = Shape(X.shape[0], X.shape[1], H, IW, K, OH, OW, group=conv.group)
     return s, (KH, KW), (SH, SW), (top, left)
 

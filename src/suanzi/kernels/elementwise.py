@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from suanzi.graph.fused import Chain
+from suanzi.graph.fused import Chain, in_registers
+from suanzi.graph.quantized import Dequantize, Quantize, reads_bytes, writes_bytes
 from suanzi.kernels._epilogue import PackChannels, extra_of
 from suanzi.kernels._kernel import (
     Argument,
@@ -28,13 +29,14 @@ from suanzi.kernels._kernel import (
     Site,
 )
 from suanzi.kernels._rows import Grid, along, chunk_rows, load, offset, store
-from suanzi.lang import Index, Lanes, Tensor, Trace, ceil_div
+from suanzi.lang import Index, Lanes, Mask, Tensor, Trace, ceil_div
 from suanzi.lang.mathematics import VectorMathematics
 from suanzi.lang.target import PORTABLE
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Ints
 from suanzi.operators.arithmetic import Pow
 
+BYTES = ("int8", "uint8")
 MAX_AXES = 4
 """Before the row."""
 
@@ -51,9 +53,10 @@ class Source:
 
     kind: str
     kept: tuple[bool, ...]
+    element: str = "float32"
 
 
-Value = Lanes | float | None
+Value = Lanes | Mask | float | None
 Reader = Callable[[Index, Index | None], Value]
 """Gives an operand's vector of that number in a row; of the last one only the first elements."""
 
@@ -72,6 +75,7 @@ class Apply(Kernel):
     axes: int
     unroll: int
     tail: bool
+    element: str = "float32"
     sizes: ClassVar[int] = MAX_AXES + 4
 
     def pointer_count(self) -> int:
@@ -87,7 +91,7 @@ class Apply(Kernel):
             "number": k.constant(1),
             "pixel": vectors,
         }
-        out = k.tensor(0, 1)
+        out = k.tensor(0, 1, element=self.element)
         rows = math.prod(shape, start=k.constant(1))
         for row, begin, end in chunk_rows(k, rows, row_vectors, *chunk):
             at = k.unravel(row, *shape)
@@ -96,7 +100,8 @@ class Apply(Kernel):
             for source in self.sources:
                 if isinstance(source, Source):
                     start = offset(k, at, shape, source.kept, lengths[source.kind])
-                    readers.append(_reader(source.kind, k.tensor(pointer, 1), start))
+                    memory = k.tensor(pointer, 1, element=source.element)
+                    readers.append(_reader(source.kind, memory, start))
                     pointer += 1
                 else:
                     readers.append(_known(source))
@@ -108,17 +113,26 @@ class Apply(Kernel):
 
     def value(self, k: Trace, values: Sequence[Value]) -> Lanes:
         y = self.operator.formula(VectorMathematics(k), *values)
+        if isinstance(y, Mask):
+            y = k.select(y, k.fill_int(1), k.fill_int(0))
         assert isinstance(y, Lanes)
         return y
 
 
 def _reader(kind: str, memory: Tensor, start: Index) -> Reader:
     if kind in ("same", "number"):
-        value = memory.vec(start) if kind == "same" else memory.bcast(start)
+        value = _operand(memory, memory.vec(start) if kind == "same" else memory.bcast(start))
         return lambda v, part: value
     if kind == "pixel":
         return lambda v, part: memory.bcast(start + v)
-    return lambda v, part: load(memory, start + v * memory.k.lanes, part)
+    return lambda v, part: _operand(memory, load(memory, start + v * memory.k.lanes, part))
+
+
+def _operand(memory: Tensor, value: Lanes) -> Lanes | Mask:
+    """What a formula computes with: a mask for bool, float32 for the bytes of quantized numbers."""
+    if memory.kind == "bool":
+        return value != 0
+    return value.to_float() if memory.kind in BYTES else value
 
 
 def _known(value: float | None) -> Reader:
@@ -126,18 +140,22 @@ def _known(value: float | None) -> Reader:
 
 
 @functools.cache
-def instructions(operator: Elementwise) -> int | None:
-    """How many instructions the formula takes; None if the language can't trace it."""
+def instructions(operator: Elementwise, elements: tuple[str, ...] = ()) -> int | None:
+    """How many instructions the formula takes on inputs of these types, float32 where none is
+    given; None if the language can't trace it."""
     k = Trace("formula", PORTABLE, 0, 0)
+    arity = _arity(operator)
+    zeros = {"bool": k.zero() != 0, "int32": k.fill_int(0)}
+    values = [zeros.get(e, k.zero()) for e in (*elements, *["float32"] * arity)[:arity]]
     try:
-        y = operator.formula(VectorMathematics(k), *(k.zero() for _ in range(_arity(operator))))
+        y = operator.formula(VectorMathematics(k), *values)
     except (TypeError, AttributeError, ValueError):
         return None
-    return len(k.b.block.instructions) if isinstance(y, Lanes) else None
+    return len(k.b.block.instructions) if isinstance(y, (Lanes, Mask)) else None
 
 
 def traceable(operator: Elementwise) -> bool:
-    """Whether the language can trace the operator's formula."""
+    """Whether the language can trace the operator's formula on float32."""
     return instructions(operator) is not None
 
 
@@ -171,10 +189,7 @@ def choose(site: Site) -> Choice:
     operator, output = site.operator, site.output
     if not isinstance(operator, Elementwise) or site.chain is not None:
         return None
-    if not output.is_float32 or output.type.size == 0:
-        return None
-    cost = instructions(operator)
-    if cost is None:
+    if not _kept(output, writes_bytes(operator)) or output.type.size == 0:
         return None
     exponents = _exponents(operator)
     numbers = {
@@ -183,7 +198,14 @@ def choose(site: Site) -> Choice:
         if x is not None and i in exponents and (number := _number(x)) is not None
     }
     operands = {i: x for i, x in enumerate(site.inputs) if x is not None and i not in numbers}
-    if not operands or not all(x.is_float32 for x in operands.values()):
+    types = [operands[i].type if i in operands else None for i in range(len(site.inputs))]
+    made_by_passes = isinstance(operator, (Chain, Dequantize, Quantize))
+    if not operands or not (made_by_passes or in_registers(operator, types)):
+        return None
+    cost = instructions(operator, tuple("" if t is None else t.dtype.name for t in types))
+    if cost is None:
+        return None
+    if not all(_kept(x, reads_bytes(operator, i)) for i, x in operands.items()):
         return None
     made = _blocked(operands, output) if output.lanes else _plain(operands, output, site)
     if made is None:
@@ -193,13 +215,19 @@ def choose(site: Site) -> Choice:
         return None
     sources = tuple(found.get(i, numbers.get(i)) for i in range(len(site.inputs)))
     unroll = 4 if cost <= 12 else 2 if cost <= 40 else 1
-    kernel = Apply(operator, sources, len(shape), unroll, rest > 0)
+    kernel = Apply(operator, sources, len(shape), unroll, rest > 0, output.type.dtype.name)
     V, rows, row_vectors = site.target.lanes, math.prod(shape), vectors + (rest > 0)
     grid = Grid.cut(rows, row_vectors, V, site.threads)
     padded = shape + (1,) * (MAX_AXES - len(shape))
     sizes = (*padded, vectors, rest, grid.chunk_rows, grid.chunk_vectors)
     why = f"{rows} rows of {vectors * V + rest} elements, {cost} instructions a vector"
     return (Call(kernel, (Output(), *arguments), grid.chunks, why, sizes),)
+
+
+def _kept(x: Operand, bytes: bool) -> bool:
+    """Whether the kernel reads or writes the operand's type; quantized numbers where it may."""
+    others = ("int32", "bool", *BYTES) if bytes else ("int32", "bool")
+    return x.is_float32 or (not x.lanes and x.type.dtype.name in others)
 
 
 Made = tuple[dict[int, Source], list[Argument], Ints, int, int]
@@ -211,8 +239,8 @@ def _plain(operands: dict[int, Operand], output: Operand, site: Site) -> Made | 
         return None
     shape, kept = collapse(output.shape, [x.shape for x in operands.values()])
     sources = {
-        i: Source("vector" if own[-1] else "number", own[:-1])
-        for i, own in zip(operands, kept, strict=True)
+        i: Source("vector" if own[-1] else "number", own[:-1], x.type.dtype.name)
+        for (i, x), own in zip(operands.items(), kept, strict=True)
     }
     vectors, rest = divmod(shape[-1], site.target.lanes)
     return sources, [Input(i) for i in operands], shape[:-1], vectors, rest

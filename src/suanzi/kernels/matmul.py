@@ -5,8 +5,9 @@ k and broadcasts T numbers of A. A constant B is packed into panels of OCB vecto
 arrives at run time is read where it lies, or packed first where many rows will read it.
 """
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from suanzi.kernels._kernel import (
     Site,
     chunks_for,
 )
-from suanzi.kernels._product import Batch, product_of
+from suanzi.kernels._product import Batch, Product, product_of
 from suanzi.kernels._tiles import cycles
 from suanzi.lang import Index, Lanes, Target, Trace, ceil_div
 from suanzi.operators._operator import Array
@@ -78,7 +79,7 @@ class PackRows(Kernel):
             copy(columns)
 
 
-def panel_columns(k: Trace, panel: Index, N: int, width: int) -> Any:
+def panel_columns(k: Trace, panel: Index, N: int, width: int) -> Iterator[int]:
     """How many columns this panel has; what is traced meanwhile runs for such a panel."""
     whole, rest = divmod(N, width)
     if whole and rest:
@@ -88,6 +89,42 @@ def panel_columns(k: Trace, panel: Index, N: int, width: int) -> Any:
             yield rest
     else:
         yield rest or width
+
+
+def terms(k: Trace, count: int, chains: int) -> Iterator[tuple[Index | int, int]]:
+    """The terms of a sum, some to a turn of a loop, and which of `chains` sums each goes to."""
+    unroll = max(chains, 4)
+    whole = count // unroll * unroll
+    for place in k.range(0, whole, unroll):
+        for u in range(unroll):
+            yield place + u, u % chains
+    for u in range(whole, count):
+        yield u, u % chains
+
+
+Tile = tuple[tuple[Index, Index, Index], Index, Index, int, int]
+"""The numbers of the product, of its matrix A and B; its first row, its panel of columns; how many
+rows and columns it has."""
+
+
+def tiles_of_chunk(k: Trace, N: int, width: int, T: int, rest: int, batch: Batch) -> Iterator[Tile]:
+    """The tiles of a chunk, some rows by one panel of columns; k.sizes: M, and a chunk's rows."""
+    M, rows = k.sizes
+    shape = [size for size, _, _ in batch]
+    row_blocks = (M - 1 + rows) // rows
+    *at, panel, block = k.unravel(k.chunk, *shape, ceil_div(N, width), row_blocks)
+    number, a, b = k.constant(0), k.constant(0), k.constant(0)
+    for place, (size, a_step, b_step) in zip(at, batch, strict=True):
+        number = number * size + place
+        a, b = a + place * a_step, b + place * b_step
+    first = block * rows
+    last = (first + rows).minimum(M)
+    for columns in panel_columns(k, panel, N, width):
+        for m in k.range(first, last - (T - 1), T):
+            yield (number, a, b), m, panel, T, columns
+        if rest:
+            with k.when(last.equals(M)):
+                yield (number, a, b), M - rest, panel, rest, columns
 
 
 @dataclass(frozen=True)
@@ -121,24 +158,8 @@ class MatMulTiles(Kernel):
         return 4 + len(self.epilogue.kinds)
 
     def chunk(self, k: Trace) -> None:
-        M, rows = k.sizes
-        width = self.OCB * k.lanes
-        shape = [size for size, _, _ in self.batch]
-        row_blocks = (M - 1 + rows) // rows
-        *at, panel, block = k.unravel(k.chunk, *shape, ceil_div(self.N, width), row_blocks)
-        number, a, b = k.constant(0), k.constant(0), k.constant(0)
-        for place, (size, a_step, b_step) in zip(at, self.batch, strict=True):
-            number = number * size + place
-            a, b = a + place * a_step, b + place * b_step
-        first = block * rows
-        last = (first + rows).minimum(M)
-        for columns in panel_columns(k, panel, self.N, width):
-            for m in k.range(first, last - (self.T - 1), self.T):
-                self.tile(k, (number, a, b), m, panel, self.T, columns)
-            if self.rest:
-                with k.when(last.equals(M)):
-                    m = M - self.rest
-                    self.tile(k, (number, a, b), m, panel, self.rest, columns)
+        for tile in tiles_of_chunk(k, self.N, self.OCB * k.lanes, self.T, self.rest, self.batch):
+            self.tile(k, *tile)
 
     def tile(
         self, k: Trace, at: tuple[Index, Index, Index], m: Index, panel: Index, T: int, columns: int
@@ -165,13 +186,8 @@ class MatMulTiles(Kernel):
                 for sum_, weight in zip(sums[chain][t], weights, strict=True):
                     sum_.set(k.fma(weight, value, sum_.get()))
 
-        unroll = max(self.chains, 4)
-        whole = K // unroll * unroll
-        for place in k.range(0, whole, unroll):
-            for u in range(unroll):
-                multiply(place + u, u % self.chains)
-        for u in range(whole, K):
-            multiply(u, u % self.chains)
+        for place, chain in terms(k, K, self.chains):
+            multiply(place, chain)
 
         y = k.tensor(3, strides=(M * N, N, 1))
         for t in range(T):
@@ -197,8 +213,9 @@ class MatMulTiles(Kernel):
         return value + (added if self.beta == 1 else added * self.beta)
 
 
-def plan(target: Target, M: int, N: int, K: int, threads: int) -> tuple[int, int]:
-    """T and OCB with the least estimated time for M rows by N columns.
+def plan(target: Target, M: int, N: int, K: int, threads: int, beside: int = 0) -> tuple[int, int]:
+    """T and OCB with the least estimated time for M rows by N columns; a row of a tile needs some
+    registers `beside` its sums.
 
     Few rows are bound by memory: each panel is one long stream, read once, and threads need some
     panels each to share the work evenly. With many rows a panel that doesn't stay in the second
@@ -212,7 +229,7 @@ def plan(target: Target, M: int, N: int, K: int, threads: int) -> tuple[int, int
         row = OCB * target.lanes * 4
         late = row / 100 if M > 12 and row * K > target.l2 // 2 else 0
         for T in range(1, min(M, 12) + 1):
-            if T * OCB + (OCB + 1 if T > 1 else 2) > target.registers:
+            if T * (OCB + beside) + (OCB + 1 if T > 1 else 2) > target.registers:
                 break
             whole, rest = divmod(M, T)
             tall = whole * (cycles(T, OCB) + late) + (cycles(rest, OCB) + late if rest else 0)
@@ -258,17 +275,33 @@ def choose(site: Site) -> Choice:
     else:
         packed = False
 
-    chains = min(4, max(1, 8 // (T * min(OCB, ceil_div(p.N, site.target.lanes)))))
-    rows = T * chunks_for(T * p.K * width, ceil_div(p.M, T), site.threads)
+    arguments = (Input(0), b, Input(0 if p.c is None else p.c), Output(), *epilogue[1])
+    product = replace(p, alpha=alpha)
+    calls.append(
+        tiles(product, (T, OCB), packed, arguments, site.target, site.threads, epilogue[0])
+    )
+    return tuple(calls)
+
+
+def tiles(
+    p: Product,
+    tile: tuple[int, int],
+    packed: bool,
+    arguments: tuple[Argument, ...],
+    target: Target,
+    threads: int,
+    epilogue: PlainEpilogue,
+) -> Call:
+    """The call that computes a product by tiles of T rows by OCB vectors of columns."""
+    (T, OCB), width = tile, tile[1] * target.lanes
+    chains = min(4, max(1, 8 // (T * min(OCB, ceil_div(p.N, target.lanes)))))
+    rows = T * chunks_for(T * p.K * width, ceil_div(p.M, T), threads)
     kernel = MatMulTiles(
         p.K, p.N, T, OCB, p.M % T, p.batch, p.a_transposed, packed,
-        chains, alpha, p.beta, p.c_steps, epilogue[0],
+        chains, p.alpha, p.beta, p.c_steps, epilogue,
     )  # fmt: skip
     why = f"tile {T} rows x {width} columns, {rows} rows a chunk" + (
         "; B in panels" if packed else "; B where it lies"
     )
-    c = Input(0 if p.c is None else p.c)
-    chunks = p.matrices * panels * ceil_div(p.M, rows)
-    arguments = (Input(0), b, c, Output(), *epilogue[1])
-    calls.append(Call(kernel, arguments, chunks, why, (p.M, rows)))
-    return tuple(calls)
+    chunks = p.matrices * ceil_div(p.N, width) * ceil_div(p.M, rows)
+    return Call(kernel, arguments, chunks, why, (p.M, rows))

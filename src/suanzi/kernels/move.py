@@ -1,6 +1,8 @@
 """The operators that only move elements, each as the copies that it comes to."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -11,12 +13,24 @@ from suanzi.kernels.copy import copy
 from suanzi.lang import ceil_div
 from suanzi.operators._axes import axis_of
 from suanzi.operators._operator import Array, Operator
+from suanzi.operators.cast import Identity
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.indexing import Gather
 from suanzi.operators.joining import Concat, Pad, Slice, Split, Tile
-from suanzi.operators.shape import DepthToSpace, Expand, SpaceToDepth, Transpose
+from suanzi.operators.shape import (
+    DepthToSpace,
+    Expand,
+    Flatten,
+    Reshape,
+    SpaceToDepth,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
 
 OUTPUT, INPUT = Output(0), Input(0)
+MOST_PIECES = 32
+"""Of a padding that repeats the data: each takes a call."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,14 @@ def _split(site: Site) -> Moves:
     ]
 
 
+def _reshape(site: Site) -> Moves:
+    """The same elements in the same order, where input and output can't share their memory."""
+    if not _plain(site):
+        return None
+    x, y = _memories(site)
+    return [Move(y, x.reshape(y.shape))]
+
+
 def _expand(site: Site) -> Moves:
     if not _plain(site):
         return None
@@ -222,10 +244,12 @@ def _pad(site: Site) -> Moves:
     assert pads is not None
     if pads.constant is None or (axes is not None and axes.constant is None):
         return None
-    if op.mode != "constant" or not _plain(site):
+    if not _plain(site):
         return None
     x, y = _memories(site)
     widths = op.widths(x.ndim, pads.constant, None if axes is None else axes.constant)
+    if op.mode != "constant":
+        return _mirror(op.mode, x, y, widths)
     kept = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)]
     inside = [slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(y.shape, widths, strict=True)]
     moves = [Move(y[tuple(inside)], x[tuple(kept)])]
@@ -238,17 +262,53 @@ def _pad(site: Site) -> Moves:
     return moves
 
 
+def _mirror(mode: str, x: Array, y: Array, widths: list[tuple[int, int]]) -> Moves:
+    """A border that repeats the data: on each axis runs of places, forwards, backwards or one."""
+    if min(map(min, widths)) < 0 or not x.size:
+        return None
+    axes = [
+        list(_runs(np.pad(np.arange(size), width, mode)))  # type: ignore[call-overload]
+        for size, width in zip(x.shape, widths, strict=True)
+    ]
+    if math.prod(map(len, axes)) > MOST_PIECES:
+        return None
+    moves = []
+    for runs in itertools.product(*axes):
+        box = y[tuple(to for to, _ in runs)]
+        moves.append(Move(box, np.broadcast_to(x[tuple(source for _, source in runs)], box.shape)))
+    return moves
+
+
+def _runs(places: Array) -> Iterator[tuple[slice, slice]]:
+    """The stretches of places at even distances: where each goes, and where it is from."""
+    start = 0
+    while start < len(places):
+        step = int(places[start + 1] - places[start]) if start + 1 < len(places) else 1
+        end = start + 1
+        while end < len(places) and places[end] - places[end - 1] == step:
+            end += 1
+        first, last = int(places[start]), int(places[end - 1])
+        stop = last + (step or 1)
+        yield slice(start, end), slice(first, None if stop < 0 else stop, step or 1)
+        start = end
+
+
 MOVES: dict[type[Operator], Callable[[Site], Moves]] = {
     ChannelShuffle: _channel_shuffle,
     Concat: _concat,
     DepthToSpace: _depth_to_space,
     Expand: _expand,
+    Flatten: _reshape,
     Gather: _gather,
+    Identity: _reshape,
     Pad: _pad,
+    Reshape: _reshape,
     Slice: _view,
     SpaceToDepth: _space_to_depth,
     Split: _split,
+    Squeeze: _reshape,
     Tile: _tile,
     Transpose: _view,
+    Unsqueeze: _reshape,
 }
 """What each operator copies; None where it must be computed otherwise."""

@@ -38,7 +38,8 @@ class SoftmaxRows(Kernel):
         for row, _, _ in chunk_rows(k, rows, k.constant(1), *chunk):
             start = row * (vectors * k.lanes + over)
 
-            largest = k.reduce("max", fold_row(k, "max", x, start, vectors, rest))
+            # A NaN needn't win here: it makes the sum NaN, and so the whole row.
+            largest = k.reduce("top", fold_row(k, "top", x, start, vectors, rest))
 
             def power(
                 value: Lanes, at: Index, part: Index | None, largest: Lanes = largest
@@ -96,7 +97,7 @@ class SoftmaxColumns(Kernel):
                     one.set(k.combine(how, one.get(), value))
             return [one.get() for one in folded]
 
-        largest = fold("max", lambda u, at: load(x, at, part))
+        largest = fold("top", lambda u, at: load(x, at, part))
 
         def power(u: int, at: Index) -> Lanes:
             e = m.exp_below_zero(load(x, at, part) - largest[u])

@@ -86,13 +86,18 @@ class VectorMathematics:
     def exp(self, x: Lanes) -> Lanes:
         """e to the power of x, subnormal results included; error ≤ 1.04 ulp."""
         x = self.minimum(self.maximum(x, -104), 89)  # 0 and infinity are beyond these
+        if self.k.scales:
+            return self._scaled_exp(x)
         rounded, r = self._whole_and_rest(x, 2 * BIAS)
         return _scaled(1 + self._exp_minus_1(r), rounded)
 
     def exp_below_zero(self, x: Lanes) -> Lanes:
         """The same for x ≤ 0, in fewer instructions."""
+        x = self.maximum(x, -104)
+        if self.k.scales:
+            return self._scaled_exp(x)
         # 2^25 times the power is a normal number.
-        rounded, r = self._whole_and_rest(self.maximum(x, -104), BIAS + 25)
+        rounded, r = self._whole_and_rest(x, BIAS + 25)
         return (1 + self._exp_minus_1(r)) * _power(rounded) * 2.0**-25
 
     def log(self, x: Lanes) -> Lanes:
@@ -213,6 +218,12 @@ class VectorMathematics:
         rounded = x * LOG2_E + (ROUND + bias)
         n = rounded - (ROUND + bias)
         return rounded.bits(), (x - n * LN2_HIGH) - n * LN2_LOW
+
+    def _scaled_exp(self, x: Lanes) -> Lanes:
+        """exp, where the processor scales by powers of two."""
+        n = self.round(x * LOG2_E)
+        r = (x - n * LN2_HIGH) - n * LN2_LOW
+        return self.k.scale(1 + self._exp_minus_1(r), n)
 
     def _exp_minus_1(self, r: Lanes) -> Lanes:
         """exp(r) - 1 for |r| ≤ ln 2 / 2."""

@@ -26,6 +26,8 @@ class Target:
     features: str
     l1: int = 32 * KIB
     l2: int = 512 * KIB
+    vnni: bool = False
+    """Whether x86's instructions for sums of products of four bytes are there."""
 
 
 AVX512 = Target(
@@ -93,7 +95,8 @@ def host_target() -> Target:
             found=wanted,
         )
     if target is runs[0] and target is not PORTABLE:  # tune for the very processor
-        target = replace(target, cpu=llvm.get_host_cpu_name())
+        vnni = features.get({16: "avx512vnni", 8: "avxvnni"}.get(target.lanes, ""), False)
+        target = replace(target, cpu=llvm.get_host_cpu_name(), vnni=bool(vnni))
     return replace(
         target,
         triple=llvm.get_process_triple(),

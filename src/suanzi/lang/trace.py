@@ -15,14 +15,18 @@ from typing import Any
 from llvmlite import ir
 
 from suanzi.lang.target import Target
-from suanzi.lang.values import F32, I1, I32, I64, Condition, Index, Lanes, Mask, Var
+from suanzi.lang.values import F32, I1, I8, I32, I64, Condition, Index, Lanes, Mask, Var
 
 VOID = ir.VoidType()
-ELEMENTS = {"float32": F32, "int64": I64, "int32": I32}
+ELEMENTS = {"float32": F32, "int64": I64, "int32": I32, "int8": I8, "uint8": I8, "bool": I8}
+SIGNLESS = ("uint8", "bool")
 
 
 class Tensor:
     """A row-major tensor in memory. Sizes and strides are numbers, or Indices known when it runs.
+
+    Elements of 8 bits become int32 when they are read; what is written to them must be whole
+    numbers that fit, in int32 or float32.
 
     Nothing is checked when it runs: a kernel's plan sees to it that it stays inside.
     """
@@ -36,6 +40,7 @@ class Tensor:
         element: str = "float32",
     ) -> None:
         self.k, self.pointer, self.element = k, pointer, ELEMENTS[element]
+        self.kind, self.align = element, 1 if self.element == I8 else 4
         self.shape = tuple(shape)
         if strides is None:
             made: list[int | Index] = []
@@ -50,9 +55,7 @@ class Tensor:
         self, shape: Sequence[int | Index], strides: Sequence[int | Index] | None = None
     ) -> Tensor:
         """The same memory under another shape."""
-        seen = Tensor(self.k, self.pointer, shape, strides)
-        seen.element = self.element
-        return seen
+        return Tensor(self.k, self.pointer, shape, strides, self.kind)
 
     def at(self, *index: Index | int) -> Any:
         """The address of an element."""
@@ -67,10 +70,22 @@ class Tensor:
     def vec(self, *index: Index | int, lanes: int | None = None) -> Lanes:
         """`lanes` elements in a row, as many as the target's vector has unless told."""
         kind = ir.VectorType(self.element, lanes or self.k.lanes)
-        return Lanes(self.k, self.k.b.load(self.at(*index), align=4, typ=kind))
+        return self._widened(self.k.b.load(self.at(*index), align=self.align, typ=kind))
 
     def put(self, x: Lanes, *index: Index | int) -> None:
-        self.k.b.store(x.value, self.at(*index), align=4)
+        self.k.b.store(self._narrowed(x), self.at(*index), align=self.align)
+
+    def _widened(self, value: Any) -> Lanes:
+        if self.element != I8:
+            return Lanes(self.k, value)
+        extend = self.k.b.zext if self.kind in SIGNLESS else self.k.b.sext
+        return Lanes(self.k, extend(value, ir.VectorType(I32, value.type.count)))
+
+    def _narrowed(self, x: Lanes) -> Any:
+        if self.element != I8:
+            return x.value
+        whole = x.to_int() if x.is_float else x
+        return self.k.b.trunc(whole.value, ir.VectorType(I8, x.lanes))
 
     def vec_part(self, count: Index | int, *index: Index | int) -> Lanes:
         """The first `count` elements of a vector, the other lanes 0; nothing beyond is read."""
@@ -83,20 +98,41 @@ class Tensor:
         kind = ir.VectorType(self.element, self.k.lanes)
         zero = ir.Constant(kind, None)
         load = self.k.intrinsic("llvm.masked.load", kind, [self.k.pointer, mask.value.type, kind])
-        return Lanes(self.k, self.k.b.call(load, [self.at(*index), mask.value, zero]))
+        return self._widened(self.k.b.call(load, [self.at(*index), mask.value, zero]))
 
     def put_part(self, count: Index | int, x: Lanes, *index: Index | int) -> None:
         """Writes the first `count` lanes and nothing beyond."""
         if isinstance(count, int) and count == self.k.lanes:
             self.put(x, *index)
             return
-        mask, kind = self.k.first(count), x.value.type
-        store = self.k.intrinsic("llvm.masked.store", VOID, [kind, self.k.pointer, mask.value.type])
-        self.k.b.call(store, [x.value, self.at(*index), mask.value])
+        if self.element == I8:
+            # LLVM 22 writes four bytes for one lane of a mask that it knows and int32 made 8 bits
+            # (X86's reduceMaskedStoreToScalarStore), so it mustn't know: thread numbers are ≥ 0.
+            sign = self.k.b.lshr(self.k.thread.value, ir.Constant(I64, 63))
+            count = Index(self.k, sign) + count
+        mask, value = self.k.first(count), self._narrowed(x)
+        kinds = [value.type, self.k.pointer, mask.value.type]
+        store = self.k.intrinsic("llvm.masked.store", VOID, kinds)
+        self.k.b.call(store, [value, self.at(*index), mask.value])
 
     def bcast(self, *index: Index | int) -> Lanes:
         """One element in every lane."""
-        return self.k.splat(self.k.b.load(self.at(*index), align=4, typ=self.element))
+        one = self.k.b.load(self.at(*index), align=self.align, typ=self.element)
+        return self._widened(self.k.splat(one).value)
+
+    def bcast_four(self, *index: Index | int, count: int = 4) -> Lanes:
+        """Four elements of 8 bits in a row as the bytes of one int32, in every lane; of which the
+        first `count` are read, the others 0."""
+        assert self.element == I8
+        b, place = self.k.b, self.at(*index)
+        if count == 4:
+            return self.k.splat(b.load(place, align=1, typ=I32))
+        word = ir.Constant(I32, 0)
+        for i in range(count):
+            here = b.gep(place, [ir.Constant(I64, i)], inbounds=True, source_etype=I8)
+            byte = b.zext(b.load(here, align=1, typ=I8), I32)
+            word = b.or_(word, b.shl(byte, ir.Constant(I32, 8 * i)))
+        return self.k.splat(word)
 
     def index(self, *index: Index | int) -> Index:
         """An element of a table of int64."""
@@ -106,14 +142,14 @@ class Tensor:
         """Lane i is the element at places[i]; one load a lane."""
         vector = ir.Constant(ir.VectorType(self.element, len(places)), ir.Undefined)
         for lane, place in enumerate(places):
-            one = self.k.b.load(self.at(*place), align=4, typ=self.element)
+            one = self.k.b.load(self.at(*place), align=self.align, typ=self.element)
             vector = self.k.b.insert_element(vector, one, ir.Constant(I32, lane))
-        return Lanes(self.k, vector)
+        return self._widened(vector)
 
     def put_lane(self, x: Lanes, lane: int, *index: Index | int) -> None:
         """Writes one lane of a vector to one element."""
-        one = self.k.b.extract_element(x.value, ir.Constant(I32, lane))
-        self.k.b.store(one, self.at(*index), align=4)
+        one = self.k.b.extract_element(self._narrowed(x), ir.Constant(I32, lane))
+        self.k.b.store(one, self.at(*index), align=self.align)
 
     def prefetch(self, *index: Index | int) -> None:
         """Asks for the element's cache line, to be read soon."""
@@ -184,6 +220,10 @@ class Trace:
         zeros = ir.Constant(ir.VectorType(I32, self.lanes), None)
         return Lanes(self, self.b.shuffle_vector(one, nothing, zeros))
 
+    def fill_int(self, x: int) -> Lanes:
+        """The int32 in every lane."""
+        return Lanes(self, ir.Constant(ir.VectorType(I32, self.lanes), [x] * self.lanes))
+
     def floats(self, x: Index) -> Lanes:
         """The number, below 2^31, as float32 in every lane."""
         narrow: Lanes = self.splat(self.b.trunc(x.value, I32))
@@ -203,6 +243,48 @@ class Trace:
         kind = c.value.type
         call = self.intrinsic("llvm.fmuladd", kind, [kind] * 3)
         return Lanes(self, self.b.call(call, [a.value, b.value, c.value]))
+
+    def dot4(self, c: Lanes, a: Lanes, b: Lanes) -> Lanes:
+        """c + Σ a[i] · b[i], each int32 lane of a being four uint8, of b four int8; exact, modulo
+        2³² as sums in int32 are."""
+        if self.target.vnni:
+            kind = c.value.type
+            name = f"llvm.x86.avx512.vpdpbusd.{32 * c.lanes}"
+            call = self.module.globals.get(name) or ir.Function(
+                self.module, ir.FunctionType(kind, [kind] * 3), name
+            )
+            return Lanes(self, self.b.call(call, [c.value, a.value, b.value]))
+        # In pairs of 16 bits, whose products' sum LLVM knows as one instruction (pmaddwd). Bytes 0
+        # and 2, then 1 and 3; each is moved to the top of its 16 bits and back.
+        halves = ir.VectorType(ir.IntType(16), 2 * c.lanes)
+        eight = ir.Constant(halves, [8] * halves.count)
+        a16, b16 = self.b.bitcast(a.value, halves), self.b.bitcast(b.value, halves)
+        low_a = self.b.lshr(self.b.shl(a16, eight), eight)
+        low_b = self.b.ashr(self.b.shl(b16, eight), eight)
+        c = self._dot2(c, low_a, low_b)
+        return self._dot2(c, self.b.lshr(a16, eight), self.b.ashr(b16, eight))
+
+    def _dot2(self, c: Lanes, a: Any, b: Any) -> Lanes:
+        """c + the sum of products of two int16, of which a lane has so many."""
+        wide = ir.VectorType(I32, 2 * c.lanes)
+        products = Lanes(self, self.b.mul(self.b.sext(a, wide), self.b.sext(b, wide)))
+        evens, odds = list(range(0, 2 * c.lanes, 2)), list(range(1, 2 * c.lanes, 2))
+        return c + (products.shuffle(products, evens) + products.shuffle(products, odds))
+
+    @property
+    def scales(self) -> bool:
+        """Whether the processor has `scale`."""
+        return self.target.name == "avx512"
+
+    def scale(self, x: Lanes, n: Lanes) -> Lanes:
+        """x · 2^n for whole n, rounded once, subnormal results too."""
+        kind, mask = x.value.type, ir.IntType(16)
+        name = "llvm.x86.avx512.mask.scalef.ps.512"
+        call = self.module.globals.get(name) or ir.Function(
+            self.module, ir.FunctionType(kind, [kind, kind, kind, mask, I32]), name
+        )
+        everywhere, as_set = ir.Constant(mask, -1), ir.Constant(I32, 4)  # lanes, rounding
+        return Lanes(self, self.b.call(call, [x.value, n.value, x.value, everywhere, as_set]))
 
     def select(self, condition: Condition | Mask, a: Any, b: Any) -> Any:
         """a where the condition or the mask's lane is true, else b."""
@@ -234,9 +316,12 @@ class Trace:
         return x
 
     def combine(self, how: str, a: Lanes, b: Lanes) -> Lanes:
-        """a + b, or the smaller or larger lane by lane (NaN wins, as in NumPy)."""
+        """a + b, or the smaller or larger lane by lane (NaN wins, as in NumPy); "top" is the larger
+        too, in fewer instructions, where a NaN in b loses."""
         if how == "add":
             return a + b
+        if how == "top":
+            return self.select(b > a, b, a)  # type: ignore[no-any-return]
         if not a.is_float:
             return self.select(a < b if how == "min" else a > b, a, b)  # type: ignore[no-any-return]
         kind = a.value.type

@@ -13,7 +13,7 @@ from llvmlite import ir
 if TYPE_CHECKING:
     from suanzi.lang.trace import Trace
 
-I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 F32 = ir.FloatType()
 CONTRACT = ("contract",)  # a product and a sum may become one multiply-add, nothing more
 
@@ -230,6 +230,9 @@ class Lanes:
 
     def __or__(self, other: Lanes | int) -> Lanes:
         return Lanes(self.k, self.k.b.or_(self.value, self._other(other)))
+
+    def __xor__(self, other: Lanes | int) -> Lanes:
+        return Lanes(self.k, self.k.b.xor(self.value, self._other(other)))
 
     def shuffle(self, other: Lanes, places: list[int]) -> Lanes:
         """A vector whose lane i is lane places[i] of the two vectors, one after the other."""

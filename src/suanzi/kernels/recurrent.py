@@ -1,0 +1,149 @@
+"""Recurrent layers: one product for the inputs of all times, then a walk along the sequences.
+
+What the inputs add to the gates, X·Wᵀ + Wb, doesn't depend on the states: it is computed for all
+times at once, and only h·Rᵀ (_walk.py) is left to one time after another.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanzi.kernels._epilogue import PlainEpilogue
+from suanzi.kernels._kernel import Argument, Call, Choice, Input, Output, Packed, Scratch, Site
+from suanzi.kernels._product import Product
+from suanzi.kernels._walk import (
+    KEPT,
+    GRUWalk,
+    LSTMWalk,
+    RecurrentWalk,
+    ResetGRUWalk,
+    RNNWalk,
+)
+from suanzi.kernels.elementwise import traceable
+from suanzi.kernels.matmul import PackPanels, plan, tiles
+from suanzi.lang import ceil_div
+from suanzi.operators._elementwise import Elementwise
+from suanzi.operators._operator import Array
+from suanzi.operators._recurrent import Recurrent
+from suanzi.operators.recurrent import GRU, LSTM, RNN
+
+
+@dataclass(frozen=True)
+class PackInputs:
+    """W [D, G·H, I] to panels of its transpose's columns, as the product wants them."""
+
+    width: int
+
+    def __call__(self, W: Array) -> Array:
+        return PackPanels(self.width, transposed=True)(W.reshape(-1, W.shape[-1]))
+
+
+@dataclass(frozen=True)
+class PackStates:
+    """R [D, G·H, H] to [D][ceil(H/V)][H][G][V], padded with zeros."""
+
+    gates: int
+    lanes: int
+
+    def __call__(self, R: Array) -> Array:
+        D, _, H = R.shape
+        blocks = ceil_div(H, self.lanes)
+        padded = np.zeros((D, self.gates, blocks * self.lanes, H), np.float32)
+        padded[:, :, :H] = R.reshape(D, self.gates, H, H)
+        return padded.reshape(D, self.gates, blocks, self.lanes, H).transpose(0, 2, 4, 1, 3)
+
+
+@dataclass(frozen=True)
+class PackBias:
+    """B [D, 2·G·H] to Wb + Rb [D, G·H], for the last `apart` gates Wb alone."""
+
+    gates: int
+    apart: int
+
+    def __call__(self, B: Array) -> Array:
+        bias = B.reshape(B.shape[0], 2, self.gates, -1).astype(np.float32)
+        bias[:, 1, self.gates - self.apart :] = 0
+        return np.asarray(bias.sum(1))
+
+
+@dataclass(frozen=True)
+class PackLastBias:
+    """B [D, 2·G·H] to the last gate's Rb [D, H]."""
+
+    gates: int
+
+    def __call__(self, B: Array) -> Array:
+        return B[:, -(B.shape[1] // (2 * self.gates)) :]
+
+
+def choose(site: Site) -> Choice:
+    operator, target = site.operator, site.target
+    X, W, R, B, sequence_lens, *states = (*site.inputs, *(None,) * 8)[:8]
+    assert isinstance(operator, Recurrent)
+    assert X is not None
+    assert W is not None
+    assert R is not None
+    operands = [x for x in (*site.inputs, *site.outputs) if x is not None]
+    if any(x.lanes or not x.is_float32 or x.type.size == 0 for x in operands):
+        return None
+    if any(x is not None and x.constant is None for x in (W, R, B)):
+        return None
+    walk = _walk(operator)
+    peepholes = states[-1]
+    if walk is None or sequence_lens is not None or peepholes is not None or site.chain:
+        return None
+    D, G, H, V = operator.directions, operator.gates, R.shape[-1], target.lanes
+    T, N = X.shape[:2][::-1] if operator.layout else X.shape[:2]
+
+    p = Product(T * N, D * G * H, W.shape[-1], c=3 if B else None, c_steps=(0, 1) if B else None)
+    tile = plan(target, p.M, p.N, p.K, site.threads)
+    gates = Scratch("gates", 4 * p.M * p.N)
+    apart = 1 if walk is GRUWalk else 0
+    bias: Argument = Packed(PackBias(G, apart), (3,)) if B else Input(0)
+    arguments = (Input(0), Packed(PackInputs(tile[1] * V), (1,)), bias, gates)
+    inputs = tiles(p, tile, True, arguments, target, site.threads, PlainEpilogue())
+
+    others: dict[str, Argument] = {}
+    if B and apart:
+        others["Rb"] = Packed(PackLastBias(G), (3,))
+    for number, name in ((5, "initial_h"), (6, "initial_c")):
+        if states[number - 5] is not None:
+            others[name] = Input(number)
+    wanted = [y for i, y in enumerate(("Y", "Y_h", "Y_c")) if i not in site.skipped]
+    others |= {name: Output(i) for i, name in enumerate(wanted[: len(site.outputs)])}
+    free = target.registers - G - 1  # beside a weight for each gate, and h
+    parts = max(ceil_div(N, min(12, free // G)), min(N, ceil_div(site.threads, D)))
+    rows = ceil_div(N, parts)
+    kernel = walk(
+        functions=tuple(operator.functions()[: len(operator.defaults)]),
+        directions=D,
+        reverse=operator.direction == "reverse",
+        N=N,
+        H=H,
+        layout=operator.layout,
+        rows=rows,
+        chains=max(1, min(4, ceil_div(8, G * rows), free // (G * rows))),
+        given=tuple(others),
+    )
+    chunks = D * ceil_div(N, rows)
+    states_bytes = 4 * chunks * (KEPT + walk.kept) * rows * ceil_div(H, V) * V
+    memory = (gates, Packed(PackStates(G, V), (2,)), Scratch("states", states_bytes))
+    why = f"{D} x {N} sequences of {T} times, {rows} together, {H} units"
+    return (inputs, Call(kernel, (*memory, *others.values()), chunks, why, (T,)))
+
+
+def _walk(layer: Recurrent) -> type[RecurrentWalk] | None:
+    """The kind of walk that serves a layer."""
+    functions, count = layer.functions(), len(layer.defaults)
+    if layer.clip is not None or functions[:count] * layer.directions != functions:
+        return None
+    if not all(isinstance(f, Elementwise) and traceable(f) for f in functions):
+        return None
+    match layer:
+        case RNN():
+            return RNNWalk
+        case LSTM():
+            return None if layer.input_forget else LSTMWalk
+        case GRU():
+            return GRUWalk if layer.linear_before_reset else ResetGRUWalk
+    return None
