@@ -10,27 +10,10 @@ from suanzi.operators._operator import TensorType
 from suanzi.operators.resize import CHOICES, Resize
 from support import check, node_cases, onnxruntime_outputs
 
-# These expect x·(length - 1)/(scale·length - 1), where the text, onnxruntime and PyTorch have the
-# output's whole length in place of scale·length.
-AGAINST_THE_TEXT = (
-    "test_resize_downsample_scales_linear_align_corners",
-    "test_resize_downsample_scales_cubic_align_corners",
-)
 
-
-@pytest.mark.parametrize(
-    "case", [c for c in node_cases("Resize") if c.id not in AGAINST_THE_TEXT], ids=lambda c: c.id
-)
+@pytest.mark.parametrize("case", node_cases("Resize"), ids=lambda c: c.id)
 def test_backend_case(case):
     case.check()
-
-
-@pytest.mark.parametrize("mode", ["linear", "cubic"])
-def test_align_corners_counts_whole_lengths(mode):
-    resize = Resize(mode=mode, coordinate_transformation_mode="align_corners")
-    X = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
-    inputs = [X, None, np.array([1, 1, 0.8, 0.6], np.float32)]
-    check(resize, inputs, onnxruntime_outputs(resize, inputs))
 
 
 def resized(resize, sizes, output, by_scales):

@@ -84,7 +84,8 @@ class FeatureVectorizer(Operator):
 
     def infer(self, *X: TensorType) -> TensorType:
         counts = len(X), len(self.inputdimensions)
-        require(counts[0] == counts[1] and X, "wrong inputdimensions", "X", *counts)
+        fits = counts[0] == counts[1] and X and min(self.inputdimensions) >= 0
+        require(fits, "wrong inputdimensions", "X", *counts)
         return TensorType(FLOAT32, (matrix_shape(X[0])[0], sum(self.inputdimensions)))
 
     def numpy(self, *X: Array) -> Array:

@@ -181,7 +181,10 @@ class Resize(Operator):
             case "pytorch_half_pixel":
                 return half_pixel if output > 1 else np.zeros_like(i)
             case "align_corners":
-                return i * (size - 1) / max(output - 1, 1)
+                # ONNX's cases count the length before it is cut to a whole number; its text,
+                # onnxruntime and PyTorch count it after. It matters for scales that don't fit.
+                last = max(scale * size, output) - 1
+                return i * ((size - 1) / last if last > 0 else 0)
             case "asymmetric":
                 return i / np.float32(scale)
             case _:  # tf_crop_and_resize
