@@ -140,6 +140,17 @@ MODELS = {
             "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
         ),
     },
+    "text2tashkeel==0.1.0": {
+        "text2tashkeel/models/bilstm.int8.onnx": (
+            "106917dbd76e0ae6a07d28e71556b97d42a1de9f9a67973272ab5d304d40527e"
+        ),
+        "text2tashkeel/models/rawi_ensemble.int8.onnx": (
+            "429333d9825ca70d2482885547a61a41fdcd6f67d7b96bb09e852fdcf3bd266c"
+        ),
+        "text2tashkeel/models/rawi_v3.int8.onnx": (
+            "e1253c5c5edfab3a7d47167323413cb3253d26df79eedb6db02100cbbd22ecb7"
+        ),
+    },
 }
 """By pinned package: the files that are taken from its wheel, and their sha256."""
 

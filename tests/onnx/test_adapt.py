@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from suanzi.errors import SuanziError
 from suanzi.onnx.adapt import ADAPTERS, adapt
 from suanzi.onnx.build import Builder
-from suanzi.onnx.nodes import decode
-from suanzi.operators._operator import TensorType
+from suanzi.onnx.nodes import decode, to_node
+from suanzi.operators._operator import TensorType, qualified
 
 NEW = 21
 """As new as onnxruntime has kernels for all; nothing that adapters produce changed later."""
@@ -189,6 +189,7 @@ BEFORE_7 = [
     (node("Cast", ["x"], to="INT64"), 1, None, [X.astype(np.int64)]),
     (node("Concat", ["x", "x"]), 1, None, [np.concatenate([X, X], 1)]),
     (node("Dropout", ["x"], is_test=1), 6, None, [X]),
+    (node("Dropout", ["x"], ["y", "mask"]), 9, None, [X, np.ones_like(X)]),
     (node("GlobalLpPool", ["x"], p=1.0), 1, None, [np.abs(X).sum((2, 3), keepdims=True)]),
     (
         node("Gemm", ["m", "w", "c"], broadcast=1),
@@ -248,6 +249,21 @@ def test_batch_normalization_of_every_place():
     check(old, {"x": X}, 8, p, [expected])
 
 
+@pytest.mark.parametrize(
+    ("old", "opset"),
+    [
+        (node("BatchNormalization", ["x", *"xxxx"], list("yab"), momentum=0.5), 9),
+        (node("BatchNormalization", ["x", *"xxxx"], list("yab"), momentum=0.5, is_test=0), 6),
+        (node("BatchNormalization", ["x", *"xxxx"], momentum=0.5, is_test=0), 6),
+    ],
+)
+def test_batch_normalization_in_training(old, opset):
+    (new,), _ = adapted(old, {"x": X}, {}, opset)
+    attributes = {a.name: helper.get_attribute_value(a) for a in new.attribute}
+    assert (attributes["training_mode"], attributes["momentum"]) == (1, 0.5)
+    assert list(new.output) == list(old.output)
+
+
 def test_group_normalization_with_parameters_of_each_group():
     x, scale, bias = array(2, 4, 3, 3), array(2), array(2)
     groups = x.reshape(2, 2, -1)
@@ -294,7 +310,6 @@ def test_recurrent_networks(op_type):
     ("old", "opset"),
     [
         (node("BatchNormalization", ["x", *"xxxx"], list("yabcd")), 9),
-        (node("BatchNormalization", ["x", *"xxxx"], is_test=0), 6),
         (node("Cast", ["x"], to="NONSENSE"), 1),
         (node("GlobalLpPool", ["x"], p=1.5), 1),
         (node("Tile", ["x", "x", "x"]), 1),
@@ -305,9 +320,31 @@ def test_what_has_no_newer_form(old, opset):
         adapted(old, {"x": X}, {}, opset)
 
 
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (np.array(["b", "c", "a"], object), np.array([1, 7, 0])),
+        (np.array([1, 2, 0]), np.array(["b", "none", "a"], object)),
+    ],
+)
+def test_label_encoder(x, expected):
+    texts = {"classes_strings": ["a", "b"], "default_int64": 7, "default_string": "none"}
+    old = helper.make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", **texts)
+    (call,) = adapt(decode(old, 1, None), Builder({"x": TensorType.of(x)}, {}, "xy"))
+    np.testing.assert_array_equal(to_node(call).operator.numpy(x), expected)
+
+
 def test_every_adapter_is_held_to_something():
     in_tables = {old.op_type for old, *_ in [*STILL_RUN, *BEFORE_7]}
-    with_tests_of_their_own = {"Mul", "GRU", "LSTM", "RNN", "GroupNormalization"}
+    with_tests_of_their_own = {
+        "ai.onnx.ml.LabelEncoder",
+        "Mul",
+        "GRU",
+        "LSTM",
+        "RNN",
+        "GroupNormalization",
+        "Scan",  # in test_bodies.py
+    }
     tested = in_tables | with_tests_of_their_own
     for op_type, changes in ADAPTERS.items():
         assert any(changes == ADAPTERS[other] for other in tested), op_type
@@ -317,7 +354,7 @@ def test_every_adapter_is_held_to_something():
 def test_the_table_follows_the_schemas(op_type):
     """Each adapter's opset is the last before a version of the operator, as ONNX lists them."""
     history = onnx.defs.get_all_schemas_with_history()
-    versions = {s.since_version for s in history if s.name == op_type and s.domain == ""}
+    versions = {s.since_version for s in history if qualified(s.domain, s.name) == op_type}
     assert {last + 1 for last in ADAPTERS[op_type]} <= versions
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 import suanzi.onnx
 from suanzi.errors import SuanziError
 from suanzi.graph.evaluate import evaluate
-from suanzi.operators._operator import OPERATORS, TensorType
+from suanzi.onnx.contrib import EXPANSIONS
+from suanzi.operators._operator import OPERATORS, TensorType, qualified
 
 DATA = Path(suanzi.onnx.__file__).parents[1] / "data"
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
@@ -258,7 +259,7 @@ def test_the_zoo_architectures(path):
 def test_the_fetched_models():
     """Each is read, or its error names an operator that we lack."""
     for path in FETCHED:
-        lacking = operators(onnx.load(path).graph) - {*OPERATORS, "Constant"}
+        lacking = operators(onnx.load(path).graph) - {*OPERATORS, *EXPANSIONS, "Constant"}
         if lacking:
             with pytest.raises(SuanziError, match="operators that we don't") as caught:
                 suanzi.onnx.read(path)
@@ -270,4 +271,4 @@ def test_the_fetched_models():
 def operators(graph):
     """The names of all operators, those of subgraphs included."""
     inner = (a.g for node in graph.node for a in node.attribute if a.HasField("g"))
-    return {n.op_type for n in graph.node}.union(*map(operators, inner))
+    return {qualified(n.domain, n.op_type) for n in graph.node}.union(*map(operators, inner))

@@ -14,8 +14,11 @@ from numpy.typing import DTypeLike
 from onnx import TensorProto
 
 from suanzi.errors import SuanziError
+from suanzi.graph import Graph
 from suanzi.onnx.build import Builder
-from suanzi.onnx.nodes import Call
+from suanzi.onnx.contrib import EXPANSIONS, expand
+from suanzi.onnx.nodes import Call, to_node
+from suanzi.operators._operator import qualified
 
 Adapter = Callable[[Call, Builder], list[Call]]
 Changes = dict[int, Adapter]
@@ -24,7 +27,10 @@ Changes = dict[int, Adapter]
 
 def adapt(call: Call, graph: Builder) -> list[Call]:
     """The calls with the newest meaning that together mean what this one does."""
-    changes = ADAPTERS.get(call.op_type, {})
+    name = qualified(call.domain, call.op_type)
+    if name in EXPANSIONS:
+        return [new for step in expand(call, graph) for new in adapt(step, graph)]
+    changes = ADAPTERS.get(name, {})
     last = min((opset for opset in changes if opset >= call.opset), default=None)
     if last is None:
         return [call]
@@ -74,10 +80,9 @@ def broadcast_6(call: Call, graph: Builder) -> list[Call]:
 
 
 def batch_normalization_6(call: Call, graph: Builder) -> list[Call]:
-    """`is_test` chose between training and inference; we have the latter."""
-    if call.attributes.get("is_test") == 0:
-        raise SuanziError("batch normalization in training", expected="is_test = 1", found=0)
-    return [call.but("is_test")]
+    """`is_test` chose between training and inference; files of inference often leave it out."""
+    training = {"training_mode": 1} if call.attributes.get("is_test") == 0 else {}
+    return [call.but("is_test", attributes=training)]
 
 
 def batch_normalization_8(call: Call, graph: Builder) -> list[Call]:
@@ -97,10 +102,11 @@ def batch_normalization_8(call: Call, graph: Builder) -> list[Call]:
 
 
 def batch_normalization_13(call: Call, graph: Builder) -> list[Call]:
-    """The statistics were outputs in training alone."""
-    if any(call.outputs[1:]):
-        raise SuanziError("batch normalization in training", expected="one output")
-    return [call.but(outputs=call.outputs[:1])]
+    """In training alone there was more than one output; two that are gone were for its gradient."""
+    if any(call.outputs[3:]):
+        raise SuanziError("batch normalization for a gradient", expected="at most 3 outputs")
+    training = {"training_mode": 1} if any(call.outputs[1:]) else {}
+    return [call.but(outputs=call.outputs[:3], attributes=training)]
 
 
 def cast_5(call: Call, graph: Builder) -> list[Call]:
@@ -114,6 +120,17 @@ def cast_5(call: Call, graph: Builder) -> list[Call]:
 def clip_10(call: Call, graph: Builder) -> list[Call]:
     """The limits were attributes; as inputs they have X's type."""
     return _typed_inputs(call, graph, "min", "max")
+
+
+def dropout_9(call: Call, graph: Builder) -> list[Call]:
+    """The mask had the data's type."""
+    if not any(call.outputs[1:]):
+        return [call]
+    mask = graph.fresh(_stem(call, "mask"))
+    return [
+        call.but(outputs=(call.outputs[0], mask)),
+        Call("CastLike", (mask, call.inputs[0]), call.outputs[1:]),
+    ]
 
 
 def dft_19(call: Call, graph: Builder) -> list[Call]:
@@ -142,6 +159,16 @@ def group_normalization_20(call: Call, graph: Builder) -> list[Call]:
         Call("InstanceNormalization", (grouped, scale, bias), (made,), epsilon, name=call.name),
         *_reshape_like(call, graph, made),
     ]
+
+
+def label_encoder_1(call: Call, graph: Builder) -> list[Call]:
+    """Text stood for its place in a list; or places for text."""
+    texts = call.attributes["classes_strings"]
+    places = tuple(range(len(texts)))
+    keys: dict[str, object] = {"keys_strings": texts, "values_int64s": places}
+    if graph.type(call.inputs[0]).dtype != object:
+        keys = {"keys_int64s": places, "values_strings": texts}
+    return [call.but("classes_strings", attributes=keys)]
 
 
 def lp_pool_1(call: Call, graph: Builder) -> list[Call]:
@@ -220,6 +247,22 @@ RENAMED = {"Scatter": "ScatterElements", "Upsample": "Resize"}
 def renamed(call: Call, graph: Builder) -> list[Call]:
     """The same under another name."""
     return [call.but(op_type=RENAMED[call.op_type])]
+
+
+def scan_8(call: Call, graph: Builder) -> list[Call]:
+    """All inputs had a first axis more, over which everything was repeated: a Scan over it."""
+    lengths, *inputs = call.inputs
+    if lengths:
+        raise SuanziError("Scan before opset 9 with sequences of several lengths", input=lengths)
+    captures = call.attributes["captures"]
+    whole = len(inputs) - captures
+    given = (*(f"x{i}" for i in range(whole)), *inputs[whole:])
+    directions = call.attributes.get("directions")
+    changes = {"scan_input_directions": directions} if directions else {}
+    once = call.but("directions", inputs=given, attributes=changes)
+    body = Graph(given, call.outputs, (to_node(once),))
+    attributes = {"body": body, "num_scan_inputs": whole, "captures": captures}
+    return [Call("Scan", tuple(inputs), call.outputs, attributes, name=call.name)]
 
 
 def softmax_12(call: Call, graph: Builder) -> list[Call]:
@@ -320,12 +363,13 @@ ADAPTERS: dict[str, Changes] = {
     "Clip": {10: clip_10},
     "Concat": {3: with_default(axis=1)},
     "DFT": {19: dft_19},
-    "Dropout": {6: without("is_test"), 11: without("ratio")},
+    "Dropout": {6: without("is_test"), 9: dropout_9, 11: without("ratio")},
     "Gemm": {6: without("broadcast")},
     "GridSample": {19: grid_sample_19},
     "GroupNormalization": {20: group_normalization_20},
     **dict.fromkeys(["GlobalLpPool", "LpPool"], LP_POOL),
     "GRU": {2: gru_2} | RECURRENT,
+    "ai.onnx.ml.LabelEncoder": {1: label_encoder_1},
     **dict.fromkeys(["LSTM", "RNN"], RECURRENT),
     "Pad": {1: pad_1, 10: pad_10},
     "PRelu": {6: prelu_6},
@@ -336,6 +380,7 @@ ADAPTERS: dict[str, Changes] = {
     "Reshape": {4: as_inputs("shape")},
     "Resize": {10: resize_10, 12: resize_12},
     "RoiAlign": {15: with_default(coordinate_transformation_mode="output_half_pixel")},
+    "Scan": {8: scan_8},
     "Scatter": {10: renamed},
     "Selu": {5: with_default(alpha=1.6732, gamma=1.0507)},
     "Slice": {9: as_inputs("starts", "ends", "axes")},

@@ -23,6 +23,16 @@ def inline(model: ModelProto) -> ModelProto:
         raise SuanziError(f"the model's functions can't be inlined: {error}") from None
 
 
+def write_out(model: ModelProto, operators: Iterable[tuple[str, str]]) -> ModelProto:
+    """The model with ONNX's own function bodies in place of these operators: (domain, name)."""
+    try:
+        return inliner.inline_selected_functions(
+            model, list(operators), inline_schema_functions=True
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise SuanziError(f"an operator's body can't be written out: {error}") from None
+
+
 def walk(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
     """All nodes, those in subgraphs included."""
     for node in nodes:

@@ -4,12 +4,13 @@ import math
 from pathlib import Path
 
 import numpy as np
-import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
 from suanzi.errors import SuanziError
+from suanzi.operators._checks import STRING
 from suanzi.operators._operator import Array
+from suanzi.operators._types import element_type
 
 PACKED_BITS: dict[int, int] = {
     TensorProto.INT4: 4,
@@ -28,24 +29,9 @@ TYPED_FIELDS: dict[int, str] = {
     TensorProto.INT64: "int64_data",
     TensorProto.UINT32: "uint64_data",
     TensorProto.UINT64: "uint64_data",
+    TensorProto.STRING: "string_data",
 }
 """Where the elements lie when they aren't raw bytes; those of all other types in int32_data."""
-
-
-def dtype_of(data_type: int) -> np.dtype:
-    """The NumPy (or ml_dtypes) type of an ONNX element type."""
-    try:
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(data_type)
-    except KeyError:
-        dtype = np.dtype(object)
-    if dtype.kind == "O":
-        known = data_type in TensorProto.DataType.values()
-        raise SuanziError(
-            "an element type that we don't have",
-            expected="numbers or bool",
-            found=TensorProto.DataType.Name(data_type) if known else f"type {data_type}",
-        )
-    return dtype
 
 
 def to_array(tensor: TensorProto, folder: Path | None) -> Array:
@@ -57,12 +43,14 @@ def to_array(tensor: TensorProto, folder: Path | None) -> Array:
 
 
 def _to_array(tensor: TensorProto, folder: Path | None) -> Array:
-    dtype, dims = dtype_of(tensor.data_type), tuple(tensor.dims)
+    dtype, dims = element_type(tensor.data_type), tuple(tensor.dims)
     if any(d < 0 for d in dims):
         raise SuanziError("a tensor's sizes can't be negative", found=list(dims))
     if tensor.HasField("segment"):
         raise SuanziError("tensors in segments aren't supported")
     size = math.prod(dims)
+    if dtype == STRING:
+        return _typed(tensor, size)
     nbytes = math.ceil(size * PACKED_BITS.get(tensor.data_type, 8 * dtype.itemsize) / 8)
     if tensor.data_location == TensorProto.EXTERNAL:
         data = _external(tensor, folder, nbytes)
@@ -96,7 +84,10 @@ def _typed(tensor: TensorProto, size: int) -> Array:
             found=found,
         )
     if size == 0:
-        return _shaped(np.empty(0, dtype_of(tensor.data_type)), tuple(tensor.dims))
+        return _shaped(np.empty(0, element_type(tensor.data_type)), tuple(tensor.dims))
+    if tensor.data_type == TensorProto.STRING:
+        texts = np.array([text.decode() for text in tensor.string_data], STRING)
+        return _shaped(texts, tuple(tensor.dims))
     return _shaped(numpy_helper.to_array(tensor).reshape(-1), tuple(tensor.dims))
 
 
