@@ -15,7 +15,7 @@ from suanzi.graph.memory import require_memory
 from suanzi.graph.passes.layout import blocked_layout
 from suanzi.graph.passes.unfuse import unfuse
 from suanzi.graph.pipeline import optimize
-from suanzi.kernels import accepts_blocks, choose
+from suanzi.kernels import accepts_blocks, choose, wants_blocks
 from suanzi.kernels._kernel import (
     Argument,
     Call,
@@ -30,13 +30,11 @@ from suanzi.kernels._kernel import (
 )
 from suanzi.lang import Target
 from suanzi.operators._operator import Array, Cost
-from suanzi.operators.pooling import AveragePool, MaxPool
 from suanzi.placement import Placement, place
 from suanzi.program import Program, Slot, Step
 from suanzi.runtime.cache import ObjectCache, cache_key
 from suanzi.runtime.machine import Code, compile_object, load
 from suanzi.runtime.memory import Lifetime, plan
-
 
 Packing = tuple[Callable[..., Array], tuple[Array, ...]]
 
@@ -88,9 +86,17 @@ def prepare(graph: Graph, target: Target, threads: int) -> Graph:
     readers = optimized.consumers()
 
     def accepts(node: Node, laid: Graph) -> bool:
-        # What pools read is better in blocks, since their kernels are.
-        pooled = any(isinstance(r.operator, POOLS) for r in readers.get(node.outputs[0], ()))
-        return accepts_blocks(site_of(laid, node, target, threads), pooled)
+        wanted = any(
+            wants_blocks(site_of(optimized, reader, target, threads))
+            for reader in readers.get(node.outputs[0], ())
+        )
+        # What a plain node would move: its input, where that was made in blocks (what a Reorder
+        # gives is no value of the graph), and its output.
+        source = node.inputs[0]
+        moved = [source] if source in laid.lanes and source in optimized.types else []
+        moved += [node.outputs[0]] if wanted else []
+        elements = sum(laid.types[name].size for name in moved)
+        return accepts_blocks(site_of(laid, node, target, threads), elements)
 
     def runs(node: Node, laid: Graph) -> bool:
         return choose(site_of(laid, node, target, threads)) is not None
@@ -135,10 +141,8 @@ def site_of(graph: Graph, node: Node, target: Target, threads: int) -> Site:
             node.operator.chain,
             extras,
         )
-    return Site(node.operator, inputs, outputs, target, threads)
-
-
-POOLS = (AveragePool, MaxPool)
+    skipped = tuple(i for i, name in enumerate(node.outputs) if not name)
+    return Site(node.operator, inputs, outputs, target, threads, skipped=skipped)
 
 
 @dataclass
@@ -287,9 +291,10 @@ def _steps(
     node = item.node
     types = graph.input_types(node)
     cost = node.operator.cost(*types)
+    shape = graph.types[next(filter(None, node.outputs))].sizes
     if not item.calls:
         why = f"no kernel for {type(node.operator).__name__} here: by its definition in NumPy"
-        return [Step(node, types, "NumPy", why, cost=cost)]
+        return [Step(node, types, "NumPy", why, cost=cost, shape=shape)]
 
     def slot(argument: Argument) -> Slot:
         match argument:
@@ -321,6 +326,7 @@ def _steps(
                 plan=repr(call.kernel),
                 # the node's cost is told once, at its last step, which does the main work
                 cost=cost if number == len(item.calls) - 1 else Cost(),
+                shape=shape,
             )
         )
     return steps

@@ -43,6 +43,8 @@ class Step:
     chunks: int = 1
     plan: str = ""
     cost: Cost = NO_COST
+    shape: Ints = ()
+    """The first output's."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Run:
         self.arena = allocate(program.arena_bytes, "the program's arena")
         base = self.arena.ctypes.data
         starts = {name: array.ctypes.data for name, array in program.constants.items()}
-        patches: dict[str, tuple[list[int], list[int]]] = {}
+        patched: dict[str, int] = {}
+        patches: list[tuple[int, int, int]] = []
         words: list[int] = []
         begins: list[int] = []
         for step in program.steps:
@@ -104,18 +107,18 @@ class Run:
                 continue
             for slot in step.slots:
                 if slot.storage and slot.storage not in starts:
-                    places, offsets = patches.setdefault(slot.storage, ([], []))
-                    places.append(len(words))
-                    offsets.append(slot.offset)
+                    number = patched.setdefault(slot.storage, len(patched))
+                    patches.append((len(words), number, slot.offset))
                     words.append(0)
                 else:
                     words.append((starts[slot.storage] if slot.storage else base) + slot.offset)
             words.extend(step.sizes)
         self.table = np.array(words, np.int64)
-        self.patches = {
-            name: (np.array(places), np.array(offsets))
-            for name, (places, offsets) in patches.items()
-        }
+        self.patched = tuple(patched)
+        """Inputs and outputs that native steps touch: each run has new arrays of them."""
+        self.patches = np.array(patches, np.int64).reshape(-1, 3).T
+        """Their words of the table: the place, the number in `patched`, the offset."""
+        self.outputs = {name: (t.sizes, t.dtype) for name, t in program.outputs.items()}
         self.parts = self._parts(begins)
         self.constants = {n: program.constants[n] for n in program.slots if n in program.constants}
 
@@ -139,14 +142,14 @@ class Run:
         return parts
 
     def run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
-        outputs = {n: np.empty(t.sizes, t.dtype) for n, t in self.program.outputs.items()}
+        outputs = {name: np.empty(*kind) for name, kind in self.outputs.items()}
         for name in outputs.keys() & (feeds.keys() | self.program.constants.keys()):
             outputs[name] = np.array(feeds.get(name, self.program.constants.get(name)))
-        for arrays in (feeds, outputs):
-            for name, array in arrays.items():
-                if name in self.patches:
-                    places, offsets = self.patches[name]
-                    self.table[places] = array.ctypes.data + offsets
+        if self.patched:
+            arrays = [outputs[n] if n in outputs else feeds[n] for n in self.patched]
+            addresses = [array.ctypes.data for array in arrays]
+            places, numbers, offsets = self.patches
+            self.table[places] = np.array(addresses)[numbers] + offsets
         for begin, end, job in self.parts:
             if job is None:
                 start = time.perf_counter_ns()

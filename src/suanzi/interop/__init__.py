@@ -1,0 +1,1 @@
+"""Doors to other libraries' interfaces; each module imports its library alone."""
