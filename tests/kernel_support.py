@@ -136,8 +136,9 @@ def run_site(
             function(words.ctypes.data, chunk, chunk + 1, 0)
         del code
     for whole, _ in [*outputs, *(b for b in buffers if b), *scratch.values()]:
-        assert (whole[:GUARD] == 77).all(), "written before a buffer"
-        assert (whole[-GUARD:] == 77).all(), "written beyond a buffer"
+        guard = np.asarray(77, whole.dtype)
+        assert (whole[:GUARD] == guard).all(), "written before a buffer"
+        assert (whole[-GUARD:] == guard).all(), "written beyond a buffer"
     return [
         from_layout(inside, o.shape, o.lanes)
         for (_, inside), o in zip(outputs, site.outputs, strict=True)

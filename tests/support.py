@@ -14,7 +14,7 @@ import onnx.numpy_helper
 import onnxruntime
 from onnx.backend.test.loader import load_node_model_tests
 
-from suanzi.operators._operator import OPERATORS, Array, Operator, TensorType
+from suanzi.operators._operator import OPERATORS, Array, Operator, TensorType, qualified
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def check(operator, inputs, expected, rtol=1e-5, atol=1e-6) -> None:
 
 def operator_from_node(node: onnx.NodeProto) -> Operator:
     """The operator with the node's attributes; an attribute that it has no field for raises."""
-    return OPERATORS[node.op_type](**{a.name: _attribute(a) for a in node.attribute})
+    name = qualified(node.domain, node.op_type)
+    return OPERATORS[name](**{a.name: _attribute(a) for a in node.attribute})
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:
@@ -80,15 +81,15 @@ def _array(value: Any) -> Any:
 
 @functools.cache
 def _models() -> dict[str, list[Any]]:
-    """The backend's cases of one node in ONNX's own domain, by op_type."""
+    """The backend's cases of one node, by op_type, after its domain if it isn't ONNX's own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some cases divide by zero on purpose
         cases = load_node_model_tests()
     found = defaultdict(list)
     for case in cases:
         nodes = case.model.graph.node
-        if len(nodes) == 1 and nodes[0].domain == "":
-            found[nodes[0].op_type].append(case)
+        if len(nodes) == 1:
+            found[qualified(nodes[0].domain, nodes[0].op_type)].append(case)
     return found
 
 
@@ -97,11 +98,12 @@ def node_cases(op_type: str, since: int | None = None) -> list[NodeCase]:
 
     Cases whose inputs or outputs aren't tensors (sequences, optionals) are left out.
     """
-    newest = onnx.defs.get_schema(op_type).since_version if since is None else since
+    domain, _, name = op_type.rpartition(".")
+    newest = onnx.defs.get_schema(name, domain).since_version if since is None else since
     found = []
     for case in _models()[op_type]:
-        (version,) = (o.version for o in case.model.opset_import if o.domain == "")
-        if onnx.defs.get_schema(op_type, version).since_version < newest:
+        (version,) = (o.version for o in case.model.opset_import if o.domain == domain)
+        if onnx.defs.get_schema(name, version, domain).since_version < newest:
             continue
         (node,) = case.model.graph.node
         for data_set in case.data_sets:
@@ -122,28 +124,38 @@ def node_cases(op_type: str, since: int | None = None) -> list[NodeCase]:
     return found
 
 
+def _data_type(x: Array) -> int:
+    text = x.dtype == object
+    return onnx.TensorProto.STRING if text else onnx.helper.np_dtype_to_tensor_dtype(x.dtype)
+
+
 def onnxruntime_outputs(operator: Operator, inputs, outputs: int = 1, opset: int = 22):
     """What onnxruntime gives for one node with these attributes and inputs."""
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     results = [f"y{i}" for i in range(outputs)]
     # Defaults stay out, so that an attribute which `opset` hasn't got yet needn't be known.
     values = {f.name: getattr(operator, f.name) for f in fields(operator)}
-    attributes = {f.name: values[f.name] for f in fields(operator) if values[f.name] != f.default}
-    node = onnx.helper.make_node(type(operator).__name__, names, results, **attributes)
+    attributes = {
+        f.name: onnx.numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for f in fields(operator)
+        if isinstance(value := values[f.name], np.ndarray) or value != f.default
+    }
+    domain = operator.domain
+    node = onnx.helper.make_node(
+        type(operator).__name__, names, results, domain=domain, **attributes
+    )
     given = {name: x for name, x in zip(names, inputs, strict=True) if name}
     graph = onnx.helper.make_graph(
         [node],
         "test",
         [
-            onnx.helper.make_tensor_value_info(
-                name, onnx.helper.np_dtype_to_tensor_dtype(x.dtype), x.shape
-            )
+            onnx.helper.make_tensor_value_info(name, _data_type(x), x.shape)
             for name, x in given.items()
         ],
         [onnx.ValueInfoProto(name=name) for name in results],
     )
     model = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=10
+        graph, opset_imports=[onnx.helper.make_opsetid(domain, opset)], ir_version=10
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

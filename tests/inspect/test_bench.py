@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from suanzi import SuanziError, data
-from suanzi.inspect import peers
+from suanzi.inspect import bench, peers
 from suanzi.inspect.bench import compare, difference, interleaved
 
 F32 = np.float32
 FEEDS = {"Input3": data.digits()["4.png"]}
 
 
-def test_rounds_are_interleaved():
+def test_rounds_are_interleaved(monkeypatch):
+    monkeypatch.setattr(bench, "SETTLING", 0.0)
     calls = []
     times = interleaved({name: lambda n=name: calls.append(n) for name in "abc"}, 9.0, 4)
     assert {name: len(taken) for name, taken in times.items()} == dict.fromkeys("abc", 4)

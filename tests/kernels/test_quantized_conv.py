@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from kernel_support import RUNNABLE, make_site, run_site
 from suanzi.graph.fused import Chain, Fused, Link
-from suanzi.graph.quantized import Quantize, QuantizedConv
+from suanzi.graph.quantized import Dequantize, Quantize, QuantizedConv
 from suanzi.kernels.quantized_conv import choose
+from suanzi.operators.activation import Relu
 from suanzi.operators.integer_convolution import ConvInteger
 
 F32 = np.float32
@@ -81,9 +82,16 @@ def test_scaled_and_quantized(target, case):
     W, w_zero = weights(rng, np.int8, w)
     inputs = [numbers(rng, np.uint8, x), W, np.array(3, np.uint8), w_zero, scale]
     check(operator, inputs, target=target)
-    chain = Chain(3, (Link(Quantize("int8"), (0, 1, 2)),))
     extras = [np.array(0.7, F32), np.array(11, F32)]
-    check(operator, inputs, chain, extras, target=target)
+    one = Link(Quantize("uint8"), (0, 1, 2))
+    several = (
+        one,
+        Link(Dequantize(), (3, 1, 2)),
+        Link(Relu(), (4,)),
+        Link(one.operator, (5, 1, 2)),
+    )
+    for links in ((one,), several):
+        check(operator, inputs, Chain(3, links), extras, target=target)
 
 
 @pytest.mark.parametrize("target", RUNNABLE, ids=lambda t: t.name)

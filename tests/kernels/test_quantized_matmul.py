@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from kernel_support import RUNNABLE, make_site, run_site
 from suanzi.graph.fused import Chain, Fused, Link
-from suanzi.graph.quantized import Quantize, QuantizedMatMul
+from suanzi.graph.quantized import Dequantize, Quantize, QuantizedMatMul
 from suanzi.kernels.quantized_matmul import choose
+from suanzi.operators.activation import Relu
 from suanzi.operators.quantization import MatMulInteger
 
 TYPES = [np.uint8, np.int8]
@@ -102,6 +103,27 @@ def test_scaled_and_quantized(target, dtype):
     check(QuantizedMatMul(), inputs, constants=(1, 2, 3, 4), **described)
     inputs[4] = scale[0]
     check(QuantizedMatMul(), [np.asarray(x) for x in inputs], constants=(1, 2, 3, 4), **described)
+
+
+LINKS = (
+    Link(Quantize("uint8"), (0, 1, 2)),
+    Link(Dequantize(), (3, 1, 2)),
+    Link(Relu(), (4,)),
+    Link(Quantize("int8"), (5, 1, 2)),
+)
+"""An epilogue that is long enough to be a machine loop."""
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda t: t.name)
+@pytest.mark.parametrize("M", [1, 29])
+def test_long_epilogue(target, M):
+    rng = np.random.default_rng(2)
+    A, B = numbers(rng, np.int8, (M, 300)), numbers(rng, np.uint8, (300, 37))
+    inputs = [A, B, np.array(-20, np.int8), np.array(7, np.uint8), np.array(0.01, np.float32)]
+    extras = [np.array(0.7, np.float32), np.array(11, np.float32)]
+    for constants in ((1, 2, 3, 4), (2, 3, 4)):
+        described = {"constants": constants, "target": target}
+        check(QuantizedMatMul(), inputs, Chain(3, LINKS), extras, **described)
 
 
 def test_what_has_no_kernel():

@@ -151,6 +151,24 @@ def bench(
 
 
 @app.command()
+def ops(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="one operator, whole", show_default=False)
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="only those of a family: pooling")] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            help="only those that lack definition, formula, gradient, kernel, page, torch"
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List every operator and what it has; or tell all of one."""
+    command("ops")(name, family, without, json)
+
+
+@app.command()
 def cache(
     action: Annotated[str, typer.Argument(metavar="[show|clear]")] = "show", json: Json = False
 ) -> None:

@@ -33,6 +33,7 @@ class ControlFlow(Operator):
     last `captures` inputs are what the bodies capture."""
 
     captures: int = 0
+    holders: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False
     """So that none runs before the run: a loop may take long, a body draw random numbers."""
 

@@ -43,7 +43,7 @@ from suanzi.operators.arithmetic import Add, Mul
 from suanzi.operators.cast import Identity
 
 
-@operator(family="control flow")
+@operator(family="control flow", torch="torch.cond")
 class If(ControlFlow):
     """The outputs of then_branch if cond, else those of else_branch.
 

@@ -14,7 +14,6 @@ from suanzi.errors import SuanziError
 from suanzi.inspect import peers
 from suanzi.operators._operator import Array
 
-
 SETTLING = 0.005  # seconds
 
 

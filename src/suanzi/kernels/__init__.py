@@ -81,10 +81,15 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
 """For each operator its algorithms, the best first; each declines where it doesn't apply."""
 
 
+def choosers(operator: Operator) -> tuple[Chooser, ...]:
+    """The algorithms that may do an operator's work."""
+    kind = Elementwise if isinstance(operator, Elementwise) else type(operator)
+    return CHOOSERS.get(kind, ())
+
+
 def choose(site: Site) -> Choice:
     """The calls that do a site's work; None where only the definition can."""
-    kind = Elementwise if isinstance(site.operator, Elementwise) else type(site.operator)
-    for chooser in CHOOSERS.get(kind, ()):
+    for chooser in choosers(site.operator):
         choice = chooser(site)
         if choice is not None:
             return choice
@@ -117,4 +122,4 @@ def wants_blocks(site: Site) -> bool:
     return accepts_blocks(alone, 0)
 
 
-__all__ = ["CHOOSERS", "accepts_blocks", "choose", "wants_blocks"]
+__all__ = ["CHOOSERS", "accepts_blocks", "choose", "choosers", "wants_blocks"]

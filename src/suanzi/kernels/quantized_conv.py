@@ -20,7 +20,7 @@ from suanzi.kernels._epilogue import PlainEpilogue, plain_epilogue
 from suanzi.kernels._kernel import Call, Choice, Input, Kernel, Output, Packed, Scratch, Site
 from suanzi.kernels._tiles import Shape, shape_of
 from suanzi.kernels.matmul import plan, terms
-from suanzi.kernels.quantized_matmul import BYTES, byte
+from suanzi.kernels.quantized_matmul import BYTES, byte, rows_of
 from suanzi.lang import Index, Lanes, Tensor, Trace, ceil_div
 from suanzi.operators._operator import Array
 from suanzi.operators.integer_convolution import ConvInteger
@@ -187,10 +187,10 @@ class QuantizedConvTiles(Kernel):
 
         pixels = s.OH * s.OW
         y, scale = k.tensor(6, 1, element=self.written), k.tensor(5, 1)
-        for t in range(T):
-            channel = g * M + m + t
-            for one, (_, pixel, count) in zip(sums[t], vectors, strict=True):
-                value: Lanes = one.get()
+        totals: list[list[Lanes]] = [[one.get() for one in row] for row in sums]
+        for r, row in rows_of(k, totals, self.epilogue):
+            channel = g * M + m + r
+            for value, (_, pixel, count) in zip(row, vectors, strict=True):
                 offset = (n * s.K + channel) * pixels + pixel
                 if self.scale:
                     factor = scale.bcast(0 if self.scale == "scalar" else channel)

@@ -22,7 +22,6 @@ from suanzi.kernels._kernel import (
     Choice,
     Input,
     Kernel,
-    Operand,
     Output,
     Packed,
     Scratch,
@@ -132,6 +131,22 @@ def _low_bytes(word: int, count: int) -> int:
     return word if count == 4 else word & ((1 << 8 * count) - 1)
 
 
+LONG = 4
+"""From so many operators on, an epilogue is a machine loop over rows: else it's much code."""
+
+
+def rows_of(
+    k: Trace, sums: list[list[Lanes]], epilogue: PlainEpilogue
+) -> Iterator[tuple[Index | int, list[Lanes]]]:
+    """A tile's rows, each with its number."""
+    if epilogue.chain is None or len(epilogue.chain.links) < LONG:
+        yield from enumerate(sums)
+        return
+    kept = k.put_down(sums)
+    for t in k.range(len(sums)):
+        yield t, [kept.vec(t, o, 0) for o in range(len(sums[0]))]
+
+
 @dataclass(frozen=True)
 class QuantizedTiles(Kernel):
     """One chunk: `rows` rows of A by one panel of B's columns.
@@ -201,32 +216,30 @@ class QuantizedTiles(Kernel):
                     a_sums[t].set(k.dot4(a_sums[t].get(), value, ones))
 
         y = k.tensor(4, strides=(M * N, N, 1), element=self.written)
+        totals: list[list[Lanes]] = []
         for t in range(T):
-            for o, count in enumerate(counts):
-                value = sums[0][t][o].get()
-                for chain in range(1, self.chains):
-                    value = value + sums[chain][t][o].get()
-                if a_sums:
-                    value = value - w.vec(b, panel, quads + 1, o * V) * a_sums[t].get()
+            row = [one.get() for one in sums[0][t]]
+            for others in sums[1:]:
+                row = [x + one.get() for x, one in zip(row, others[t], strict=True)]
+            if a_sums:
+                zeros = [w.vec(b, panel, quads + 1, o * V) for o in range(len(counts))]
+                row = [x - zero * a_sums[t].get() for x, zero in zip(row, zeros, strict=True)]
+            totals.append(row)
+        for r, row in rows_of(k, totals, self.epilogue):
+            for o, (count, value) in enumerate(zip(counts, row, strict=True)):
                 column = panel * width + o * V
-                places = {"full": (number * M + m + t) * N + column, "last": column}
+                places = {"full": (number * M + m + r) * N + column, "last": column}
                 if self.scale:
                     scale = k.tensor(3, 1)
                     value = value.to_float() * (
                         scale.bcast(0) if self.scale == "scalar" else scale.vec_part(count, column)
                     )
                     value = self.epilogue.apply(k, value, 5, places, count)
-                y.put_part(count, value, number, m + t, column)
-
-
-def _numbers(site: Site) -> Iterator[Operand | None]:
-    """The site's inputs, all five of a QuantizedMatMul: absent ones are None."""
-    for i in range(5):
-        yield site.inputs[i] if i < len(site.inputs) else None
+                y.put_part(count, value, number, m + r, column)
 
 
 def choose(site: Site) -> Choice:
-    A, B, a_zero, b_zero, scale = _numbers(site)
+    A, B, a_zero, b_zero, scale = (*site.inputs, None, None, None)[:5]
     assert A is not None
     assert B is not None
     if any(x.lanes or x.type.size == 0 for x in (A, B, site.output)):

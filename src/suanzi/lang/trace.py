@@ -203,6 +203,18 @@ class Trace:
     def var(self, start: Lanes | Index) -> Var:
         return Var(self, start)
 
+    def put_down(self, rows: Sequence[Sequence[Lanes]]) -> Tensor:
+        """Vectors of int32 as a tensor [rows][columns][lanes] on the stack, for a machine loop."""
+        shape = len(rows), len(rows[0]), self.lanes
+        with self.b.goto_block(self.entry):
+            memory = self.b.alloca(rows[0][0].value.type, shape[0] * shape[1])
+            memory = self.b.bitcast(memory, self.pointer)
+        kept = Tensor(self, memory, shape, element="int32")
+        for i, row in enumerate(rows):
+            for j, x in enumerate(row):
+                kept.put(x, i, j, 0)
+        return kept
+
     def tensor(
         self,
         pointer: int,

@@ -206,6 +206,8 @@ class Operator:
     domain: ClassVar[str]
     torch: ClassVar[str | None]
     """What PyTorch calls it; {n} stands for the number of spatial axes."""
+    holders: ClassVar[bool] = False
+    """Whether it takes sequences, optionals or maps beside tensors."""
     deterministic: ClassVar[bool] = True
     """Whether the same inputs always give the same outputs; random numbers don't."""
 
@@ -237,6 +239,9 @@ class Operator:
 
     def infer_all(self, types: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
         """`infer` with its result as a tuple always; small contents that follow are attached."""
+        if not self.holders:
+            for t in types:
+                require(t is None or t.is_tensor, "not a tensor", "", "a tensor", t)
         try:
             result = self.infer(*types)
             outputs = result if isinstance(result, tuple) else (result,)
@@ -251,7 +256,7 @@ class Operator:
         return tuple(TensorType.of(value) for value in values)
 
     def numpy_all(self, arrays: Sequence[Value]) -> tuple[Any, ...]:
-        """`numpy` with its result as a tuple always. A sequence is a list, an empty optional None."""
+        """`numpy` with its result as a tuple; a sequence is a list, an empty optional None."""
         result = self.numpy(*arrays)
         # NumPy makes plain numbers of results without axes.
         return tuple(

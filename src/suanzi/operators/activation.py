@@ -136,7 +136,7 @@ class Shrink(Activation):
         return m.where(-self.lambd > X, X + self.bias, m.where(self.lambd < X, X - self.bias, 0))
 
 
-@operator(family="activation", torch="clamp")
+@operator(family="activation", torch="torch.clamp")
 class Clip(Elementwise):
     """Y = min(max(X, min), max); min and max are scalars, and either may be left out.
 

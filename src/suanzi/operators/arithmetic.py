@@ -48,7 +48,7 @@ class Variadic(Elementwise):
         return [Example(cls(), (a,)), Example(cls(), (a, b, np.float32(2.5).reshape(1)))]
 
 
-@operator(family="arithmetic", torch="add")
+@operator(family="arithmetic", torch="torch.add")
 class Add(Binary):
     """C = A + B; integers wrap around."""
 
@@ -56,7 +56,7 @@ class Add(Binary):
         return A + B
 
 
-@operator(family="arithmetic", torch="sub")
+@operator(family="arithmetic", torch="torch.sub")
 class Sub(Binary):
     """C = A - B; integers wrap around."""
 
@@ -64,7 +64,7 @@ class Sub(Binary):
         return A - B
 
 
-@operator(family="arithmetic", torch="mul")
+@operator(family="arithmetic", torch="torch.mul")
 class Mul(Binary):
     """C = A · B; integers wrap around."""
 
@@ -72,7 +72,7 @@ class Mul(Binary):
         return A * B
 
 
-@operator(family="arithmetic", torch="div")
+@operator(family="arithmetic", torch="torch.div")
 class Div(Binary):
     """C = A / B; the quotient of integers is cut towards zero, and by zero it is undefined."""
 
@@ -80,7 +80,7 @@ class Div(Binary):
         return m.divide(A, B)
 
 
-@operator(family="arithmetic", torch="pow")
+@operator(family="arithmetic", torch="torch.pow")
 class Pow(Elementwise):
     """Z = X to the power of Y, in the type of X; Y may have another type.
 
@@ -105,7 +105,7 @@ class Pow(Elementwise):
         ]
 
 
-@operator(family="arithmetic", torch="remainder")
+@operator(family="arithmetic", torch="torch.remainder")
 class Mod(Pointwise):
     """C = A - floor(A/B)·B, of B's sign, or with fmod=1 C = A - trunc(A/B)·B, of A's sign.
 
@@ -128,7 +128,7 @@ class Mod(Pointwise):
         ]
 
 
-@operator(family="arithmetic", torch="neg")
+@operator(family="arithmetic", torch="torch.neg")
 class Neg(Unary):
     """Y = -X."""
 
@@ -136,7 +136,7 @@ class Neg(Unary):
         return -X
 
 
-@operator(family="arithmetic", torch="abs")
+@operator(family="arithmetic", torch="torch.abs")
 class Abs(Unary):
     """Y = |X|."""
 
@@ -144,7 +144,7 @@ class Abs(Unary):
         return m.abs(X)
 
 
-@operator(family="arithmetic", torch="sign")
+@operator(family="arithmetic", torch="torch.sign")
 class Sign(Unary):
     """Y = -1, 0 or 1, as X is below, at or above 0."""
 
@@ -153,7 +153,7 @@ class Sign(Unary):
         return m.where(X < 0, -size, size)
 
 
-@operator(family="arithmetic", torch="sqrt")
+@operator(family="arithmetic", torch="torch.sqrt")
 class Sqrt(PositiveUnary):
     """Y = √X; NaN below zero."""
 
@@ -161,7 +161,7 @@ class Sqrt(PositiveUnary):
         return m.sqrt(X)
 
 
-@operator(family="arithmetic", torch="reciprocal")
+@operator(family="arithmetic", torch="torch.reciprocal")
 class Reciprocal(PositiveUnary):
     """Y = 1 / X."""
 
@@ -169,7 +169,7 @@ class Reciprocal(PositiveUnary):
         return 1 / X
 
 
-@operator(family="arithmetic", torch="exp")
+@operator(family="arithmetic", torch="torch.exp")
 class Exp(Unary):
     """Y = exp(X)."""
 
@@ -177,7 +177,7 @@ class Exp(Unary):
         return m.exp(X)
 
 
-@operator(family="arithmetic", torch="log")
+@operator(family="arithmetic", torch="torch.log")
 class Log(PositiveUnary):
     """Y = log(X), to the base e; NaN below zero."""
 
@@ -185,7 +185,7 @@ class Log(PositiveUnary):
         return m.log(X)
 
 
-@operator(family="arithmetic", torch="erf")
+@operator(family="arithmetic", torch="torch.erf")
 class Erf(Unary):
     """Y = 2/√π · ∫ exp(-t²) dt, from 0 to X."""
 
@@ -193,7 +193,7 @@ class Erf(Unary):
         return m.erf(X)
 
 
-@operator(family="arithmetic", torch="floor")
+@operator(family="arithmetic", torch="torch.floor")
 class Floor(Unary):
     """Y = the largest whole number that isn't above X."""
 
@@ -201,7 +201,7 @@ class Floor(Unary):
         return m.floor(X)
 
 
-@operator(family="arithmetic", torch="ceil")
+@operator(family="arithmetic", torch="torch.ceil")
 class Ceil(Unary):
     """Y = the smallest whole number that isn't below X."""
 
@@ -209,7 +209,7 @@ class Ceil(Unary):
         return m.ceil(X)
 
 
-@operator(family="arithmetic", torch="round")
+@operator(family="arithmetic", torch="torch.round")
 class Round(Unary):
     """Y = the whole number nearest to X; of two, the even one."""
 
@@ -217,7 +217,7 @@ class Round(Unary):
         return m.round(X)
 
 
-@operator(family="arithmetic", torch="maximum")
+@operator(family="arithmetic", torch="torch.maximum")
 class Max(Variadic):
     """Y = the largest of the inputs; NaN where one is."""
 
@@ -225,7 +225,7 @@ class Max(Variadic):
         return functools.reduce(m.maximum, data)
 
 
-@operator(family="arithmetic", torch="minimum")
+@operator(family="arithmetic", torch="torch.minimum")
 class Min(Variadic):
     """Y = the smallest of the inputs; NaN where one is."""
 
@@ -233,7 +233,7 @@ class Min(Variadic):
         return functools.reduce(m.minimum, data)
 
 
-@operator(family="arithmetic")
+@operator(family="arithmetic", torch="torch.sum")
 class Sum(Variadic):
     """Y = the inputs added up."""
 
@@ -241,7 +241,7 @@ class Sum(Variadic):
         return functools.reduce(lambda a, b: a + b, data)
 
 
-@operator(family="arithmetic")
+@operator(family="arithmetic", torch="torch.mean")
 class Mean(Variadic):
     """Y = the inputs added up, divided by how many they are."""
 

@@ -19,7 +19,7 @@ from suanzi.operators._operator import (
 from suanzi.operators._types import element_type
 
 
-@operator(family="attention", torch="nn.functional.scaled_dot_product_attention")
+@operator(family="attention", torch="F.scaled_dot_product_attention")
 class Attention(Operator):
     """Y = P @ V, P = softmax(softcap(scale · Q @ Kᵀ) + bias) along the keys.
 

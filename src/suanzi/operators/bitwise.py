@@ -22,7 +22,7 @@ class Bitwise(Elementwise):
         ]
 
 
-@operator(family="bitwise", torch="bitwise_and")
+@operator(family="bitwise", torch="torch.bitwise_and")
 class BitwiseAnd(Bitwise):
     """C = the bits that A and B both have."""
 
@@ -30,7 +30,7 @@ class BitwiseAnd(Bitwise):
         return A & B
 
 
-@operator(family="bitwise", torch="bitwise_or")
+@operator(family="bitwise", torch="torch.bitwise_or")
 class BitwiseOr(Bitwise):
     """C = the bits that A or B has."""
 
@@ -38,7 +38,7 @@ class BitwiseOr(Bitwise):
         return A | B
 
 
-@operator(family="bitwise", torch="bitwise_xor")
+@operator(family="bitwise", torch="torch.bitwise_xor")
 class BitwiseXor(Bitwise):
     """C = the bits that one of A and B has."""
 
@@ -46,7 +46,7 @@ class BitwiseXor(Bitwise):
         return A ^ B
 
 
-@operator(family="bitwise", torch="bitwise_not")
+@operator(family="bitwise", torch="torch.bitwise_not")
 class BitwiseNot(Bitwise):
     """Y = the bits that X hasn't."""
 
@@ -58,7 +58,7 @@ class BitwiseNot(Bitwise):
         return [Example(cls(), (np.array([0b1100, -1], np.int32),))]
 
 
-@operator(family="bitwise", torch="bitwise_left_shift")
+@operator(family="bitwise", torch="torch.bitwise_left_shift")
 class BitShift(Pointwise):
     """Z = X's bits moved by Y places to the `direction` LEFT or RIGHT: ⌊X · 2^±Y⌋ in X's bits.
 

@@ -4,7 +4,7 @@ Source, of all here: https://onnx.ai/onnx/operators/
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
@@ -85,7 +85,7 @@ def _texts(x: Array) -> Array:
     return np.array(made, STRING).reshape(x.shape)
 
 
-@operator(family="cast", torch="Tensor.to")
+@operator(family="cast", torch="torch.Tensor.to")
 class Cast(Casting):
     """Y = X in the element type `to` (ONNX's number for it: 1 float32, 7 int64, 9 bool, ...).
 
@@ -106,7 +106,7 @@ class Cast(Casting):
         return [Example(cls(to=to), (X,)) for to in (7, 8, 9, 10)]
 
 
-@operator(family="cast", torch="Tensor.type_as")
+@operator(family="cast", torch="torch.Tensor.type_as")
 class CastLike(Casting):
     """Y = X in the element type of target_type."""
 
@@ -121,7 +121,7 @@ class CastLike(Casting):
         return [Example(cls(), (np.array([-1.5, 2.75], np.float32), np.array(0, np.int32)))]
 
 
-@operator(family="cast", torch="Tensor.view")
+@operator(family="cast", torch="torch.Tensor.view")
 class BitCast(Operator):
     """Y = X's bits taken for the element type `to`, which has as many of them.
 
@@ -150,6 +150,8 @@ class BitCast(Operator):
 @operator(family="cast", torch="nn.Identity")
 class Identity(Operator):
     """Y = X."""
+
+    holders: ClassVar[bool] = True
 
     def infer(self, input: TensorType) -> TensorType:
         return input

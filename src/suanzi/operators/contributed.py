@@ -17,7 +17,7 @@ from suanzi.operators.rotary_embedding import RotaryEmbedding
 DOMAIN = "com.microsoft"
 
 
-@operator(family="linear", domain=DOMAIN, torch="linalg.inv")
+@operator(family="linear", domain=DOMAIN, torch="torch.linalg.inv")
 class Inverse(Operator):
     """Y = X⁻¹, of each of the matrices X [..., n, n]."""
 
@@ -42,7 +42,7 @@ def requantized(x: Array) -> Array:
     return np.asarray(DequantizeLinear().numpy(*DynamicQuantizeLinear().numpy(x)))
 
 
-@operator(family="recurrent", domain=DOMAIN)
+@operator(family="recurrent", domain=DOMAIN, torch="torch.ao.nn.quantized.dynamic.LSTM")
 class DynamicQuantizeLSTM(LSTM):
     """LSTM, whose W and R are integers, and X and H are made so (DynamicQuantizeLinear) before
     they are multiplied by them: X as a whole, H at each step.
@@ -100,7 +100,7 @@ def _columns(q: Array, scale: Array | None, zero: Array | None) -> tuple[Array, 
     )  # type: ignore[return-value]
 
 
-@operator(family="attention", domain=DOMAIN)
+@operator(family="attention", domain=DOMAIN, torch="F.scaled_dot_product_attention")
 class GroupQueryAttention(Operator):
     """Attention with a cache: each query looks at the keys up to its own place, in the cache and
     among the new ones; num_heads / kv_num_heads heads of the query share one of key and value.

@@ -47,14 +47,14 @@ class Cumulative(Operator):
         ]
 
 
-@operator(family="reduction", torch="cumsum")
+@operator(family="reduction", torch="torch.cumsum")
 class CumSum(Cumulative):
     """y[i] = Σ x[j]; integers wrap around."""
 
     function = np.add
 
 
-@operator(family="reduction", torch="cumprod")
+@operator(family="reduction", torch="torch.cumprod")
 class CumProd(Cumulative):
     """y[i] = Π x[j]; integers wrap around. New in opset 26."""
 

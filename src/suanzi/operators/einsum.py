@@ -23,7 +23,7 @@ MORE = "..."
 """What stands for the axes without a name."""
 
 
-@operator(family="linear", torch="einsum")
+@operator(family="linear", torch="torch.einsum")
 class Einsum(Operator):
     """Y[i, k] = Σ_j A[i, j] · B[j, k] for "ij,jk->ik"; any number of inputs with any axes.
 

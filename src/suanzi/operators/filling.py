@@ -15,7 +15,7 @@ from suanzi.operators._types import element_type
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
-@operator(family="filling", torch="Tensor.shape")
+@operator(family="filling", torch="torch.Tensor.shape")
 class Shape(Operator):
     """The sizes of data's axes from `start` up to `end` (absent: all), as int64.
 
@@ -41,7 +41,7 @@ class Shape(Operator):
         return [Example(cls(), (X23,)), Example(cls(start=-1), (X23,))]
 
 
-@operator(family="filling", torch="numel")
+@operator(family="filling", torch="torch.numel")
 class Size(Operator):
     """How many elements the data has, as an int64 scalar."""
 
@@ -57,7 +57,7 @@ class Size(Operator):
         return [Example(cls(), (X23,))]
 
 
-@operator(family="filling", torch="full")
+@operator(family="filling", torch="torch.full")
 class ConstantOfShape(Operator):
     """A tensor of the sizes that the input lists, of `value`'s one element (0, float32)."""
 
@@ -87,7 +87,7 @@ class ConstantOfShape(Operator):
         ]
 
 
-@operator(family="filling", torch="eye")
+@operator(family="filling", torch="torch.eye")
 class EyeLike(Operator):
     """A matrix of the input's shape: 1 at [i, i + k], 0 elsewhere; of the element type `dtype`
     (ONNX's number for it), else the input's.
@@ -112,7 +112,7 @@ class EyeLike(Operator):
         return [Example(cls(), (X23,)), Example(cls(k=-1, dtype=7), (X23,))]
 
 
-@operator(family="filling", torch="arange")
+@operator(family="filling", torch="torch.arange")
 class Range(Operator):
     """y[i] = start + i · delta, for i from 0 up to ⌈(limit - start) / delta⌉, all three scalars.
 
@@ -153,7 +153,7 @@ class Range(Operator):
         ]
 
 
-@operator(family="filling", torch="nn.functional.one_hot")
+@operator(family="filling", torch="F.one_hot")
 class OneHot(Operator):
     """A new axis of size `depth`: values[1] at the index, values[0] elsewhere.
 

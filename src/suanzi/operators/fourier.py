@@ -47,7 +47,7 @@ def scalar(x: Array | None) -> int | None:
     return None if x is None else int(x.item())
 
 
-@operator(family="signal", torch="fft.fft")
+@operator(family="signal", torch="torch.fft.fft")
 class DFT(Operator):
     """y[k] = Σ_n exp(-2πi·kn/N) · x[n] along `axis`, N = dft_length (absent: x's length);
     if inverse, y[k] = 1/N · Σ_n exp(2πi·kn/N) · x[n].
@@ -116,7 +116,7 @@ class DFT(Operator):
         ]
 
 
-@operator(family="signal", torch="stft")
+@operator(family="signal", torch="torch.stft")
 class STFT(Operator):
     """Y[b, m, k] = Σ_n exp(-2πi·kn/N) · window[n] · signal[b, m · frame_step + n]: the DFT of
     each frame of N = frame_length elements.

@@ -37,7 +37,7 @@ class Grid(Operator):
     align_corners: int = 0
 
 
-@operator(family="vision", torch="nn.functional.affine_grid")
+@operator(family="vision", torch="F.affine_grid")
 class AffineGrid(Grid):
     """grid[n, ..., :] = theta[n] · (x, y, 1), or (x, y, z, 1): where an affine map puts the places
     of a picture of the given size.
@@ -87,7 +87,7 @@ class AffineGrid(Grid):
         ]
 
 
-@operator(family="vision", torch="nn.functional.grid_sample")
+@operator(family="vision", torch="F.grid_sample")
 class GridSample(Grid):
     """Y[n, c, o] = X[n, c] at the place grid[n, o], interpolated.
 

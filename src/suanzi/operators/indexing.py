@@ -21,7 +21,7 @@ def _require_integers(indices: TensorType) -> None:
     require(whole, "wrong type", "indices", "int32 or int64", indices.dtype)
 
 
-@operator(family="indexing", torch="index_select")
+@operator(family="indexing", torch="torch.index_select")
 class Gather(Operator):
     """Y = data[..., indices, ...]: the axis `axis` is replaced by the indices' axes.
 
@@ -56,7 +56,7 @@ def _grid(indices: Array, axis: int) -> tuple[Array, ...]:
     return tuple(places)
 
 
-@operator(family="indexing", torch="gather")
+@operator(family="indexing", torch="torch.gather")
 class GatherElements(Operator):
     """Y[i, j, ...] = data[i, indices[i, j, ...], ...], the index standing at `axis`."""
 
@@ -78,7 +78,7 @@ class GatherElements(Operator):
         return [Example(cls(axis=1), (X23, np.array([[0, -1], [2, 1]])))]
 
 
-@operator(family="indexing")
+@operator(family="indexing", torch="torch.Tensor.__getitem__")
 class GatherND(Operator):
     """Y[b, i, ...] = data[b, *indices[b, i]]: the last axis of the indices names leading axes of
     data, after `batch_dims` axes that both share.
@@ -152,7 +152,7 @@ class Scatter(Operator):
         return y
 
 
-@operator(family="indexing", torch="scatter")
+@operator(family="indexing", torch="torch.scatter")
 class ScatterElements(Scatter):
     """Y = data, but Y[i, indices[i, j, ...], ...] = updates[i, j, ...], the index at `axis`."""
 
@@ -179,7 +179,7 @@ class ScatterElements(Scatter):
         ]
 
 
-@operator(family="indexing")
+@operator(family="indexing", torch="torch.Tensor.index_put")
 class ScatterND(Scatter):
     """Y = data, but Y[*indices[i]] = updates[i]; the indices' last axis names data's first."""
 
@@ -205,7 +205,7 @@ class ScatterND(Scatter):
         ]
 
 
-@operator(family="indexing", torch="nonzero")
+@operator(family="indexing", torch="torch.nonzero")
 class NonZero(Operator):
     """The places of the elements that aren't 0, as int64 [rank, how many], in row-major order."""
 
@@ -220,7 +220,7 @@ class NonZero(Operator):
         return [Example(cls(), (np.array([[1, 0], [2, 3]], np.float32),))]
 
 
-@operator(family="indexing", torch="topk")
+@operator(family="indexing", torch="torch.topk")
 class TopK(Operator):
     """The K largest (or smallest) elements along `axis` in order, and their indices (int64);
     of equal elements the one of the lower index comes first.
@@ -264,7 +264,7 @@ class TopK(Operator):
         ]
 
 
-@operator(family="indexing", torch="triu")
+@operator(family="indexing", torch="torch.triu")
 class Trilu(Operator):
     """The last two axes' upper triangle (or lower), from diagonal k on; 0 elsewhere."""
 

@@ -52,7 +52,7 @@ class ConvInteger(Convolution):
         return [Example(cls(), (x, w)), Example(cls(pads=(1, 1, 1, 1)), (x, w, *zeros))]
 
 
-@operator(family="quantization")
+@operator(family="quantization", torch="torch.ao.nn.quantized.Conv{n}d")
 class QLinearConv(Convolution):
     """y = saturate(round((Conv(x - x_zero_point, w - w_zero_point) + B) · x_scale · w_scale /
     y_scale) + y_zero_point), in y_zero_point's type; padding is x_zero_point.

@@ -27,7 +27,7 @@ def _same(a: Dim, b: Dim, input: str) -> Dim:
     return a if isinstance(a, int) or b is None else b
 
 
-@operator(family="joining", torch="cat")
+@operator(family="joining", torch="torch.cat")
 class Concat(Operator):
     """The inputs one after another along `axis`; their other sizes agree.
 
@@ -65,7 +65,7 @@ class Concat(Operator):
         return [Example(cls(axis=0), (X23, X23[:1])), Example(cls(axis=-1), (X23, X23, X23))]
 
 
-@operator(family="joining", torch="split")
+@operator(family="joining", torch="torch.split")
 class Split(Operator):
     """The input cut along `axis` into parts of the sizes `split`, or into num_outputs parts of
     one size, of which the last may be smaller.
@@ -121,7 +121,7 @@ class Split(Operator):
         ]
 
 
-@operator(family="joining", torch="slicing")
+@operator(family="joining", torch="torch.Tensor.__getitem__")
 class Slice(Operator):
     """data[..., start:end:step, ...] at the axes named, as in Python: what is below zero counts
     from the end, what is outside is cut to the size.
@@ -198,7 +198,7 @@ def _sliced(size: Dim, part: slice) -> Dim:
     return size if whole and (part.stop is None or part.stop >= FAR) else None
 
 
-@operator(family="joining", torch="nn.functional.pad")
+@operator(family="joining", torch="F.pad")
 class Pad(Operator):
     """The data with pads[k] elements put before axis k and pads[k + n] after it; `axes` may name
     the n axes. mode says what they are: constant_value (0), or the data itself by "reflect",
@@ -283,7 +283,7 @@ class Pad(Operator):
         ]
 
 
-@operator(family="joining", torch="tile")
+@operator(family="joining", torch="torch.tile")
 class Tile(Operator):
     """The input repeats[k] times along axis k.
 

@@ -37,7 +37,7 @@ def matmul_macs(inputs: Sequence[TensorType | None], outputs: Sequence[TensorTyp
     return outputs[0].size * inputs[0].sizes[-1]
 
 
-@operator(family="linear", torch="matmul")
+@operator(family="linear", torch="torch.matmul")
 class MatMul(Operator):
     """Y = A @ B, as numpy.matmul: Y[..., m, n] = Σ_k A[..., m, k] · B[..., k, n].
 
@@ -120,7 +120,7 @@ class Gemm(Operator):
         ]
 
 
-@operator(family="linear", torch="linalg.det")
+@operator(family="linear", torch="torch.linalg.det")
 class Det(Operator):
     """Y = the determinant of each matrix: X [..., M, M], Y [...].
 

@@ -41,7 +41,7 @@ class Logic(Elementwise):
         return [Example(cls(), (np.array([[False], [True]]), np.array([False, True])))]
 
 
-@operator(family="logic", torch="eq")
+@operator(family="logic", torch="torch.eq")
 class Equal(Comparison):
     """C = A equals B; NaN equals nothing."""
 
@@ -49,7 +49,7 @@ class Equal(Comparison):
         return A == B
 
 
-@operator(family="logic", torch="gt")
+@operator(family="logic", torch="torch.gt")
 class Greater(Comparison):
     """C = A > B."""
 
@@ -57,7 +57,7 @@ class Greater(Comparison):
         return A > B
 
 
-@operator(family="logic", torch="ge")
+@operator(family="logic", torch="torch.ge")
 class GreaterOrEqual(Comparison):
     """C = A ≥ B."""
 
@@ -65,7 +65,7 @@ class GreaterOrEqual(Comparison):
         return A >= B
 
 
-@operator(family="logic", torch="lt")
+@operator(family="logic", torch="torch.lt")
 class Less(Comparison):
     """C = A < B."""
 
@@ -73,7 +73,7 @@ class Less(Comparison):
         return A < B
 
 
-@operator(family="logic", torch="le")
+@operator(family="logic", torch="torch.le")
 class LessOrEqual(Comparison):
     """C = A ≤ B."""
 
@@ -81,7 +81,7 @@ class LessOrEqual(Comparison):
         return A <= B
 
 
-@operator(family="logic", torch="logical_and")
+@operator(family="logic", torch="torch.logical_and")
 class And(Logic):
     """C = A and B."""
 
@@ -89,7 +89,7 @@ class And(Logic):
         return A & B
 
 
-@operator(family="logic", torch="logical_or")
+@operator(family="logic", torch="torch.logical_or")
 class Or(Logic):
     """C = A or B, or both."""
 
@@ -97,7 +97,7 @@ class Or(Logic):
         return A | B
 
 
-@operator(family="logic", torch="logical_xor")
+@operator(family="logic", torch="torch.logical_xor")
 class Xor(Logic):
     """C = A or B, not both."""
 
@@ -105,7 +105,7 @@ class Xor(Logic):
         return (A & ~B) | (B & ~A)
 
 
-@operator(family="logic", torch="logical_not")
+@operator(family="logic", torch="torch.logical_not")
 class Not(Logic):
     """Y = not X."""
 
@@ -117,7 +117,7 @@ class Not(Logic):
         return [Example(cls(), (np.array([False, True]),))]
 
 
-@operator(family="logic", torch="where")
+@operator(family="logic", torch="torch.where")
 class Where(Elementwise):
     """Y = X where the condition holds, Y elsewhere; all three broadcast."""
 
@@ -137,7 +137,7 @@ class Where(Elementwise):
         return [Example(cls(), (np.array([True, False]), X, Y))]
 
 
-@operator(family="logic", torch="isnan")
+@operator(family="logic", torch="torch.isnan")
 class IsNaN(Elementwise):
     """Y = X is NaN."""
 
@@ -151,7 +151,7 @@ class IsNaN(Elementwise):
         return [Example(cls(), (np.array([1, np.nan, np.inf], np.float32),))]
 
 
-@operator(family="logic", torch="isinf")
+@operator(family="logic", torch="torch.isinf")
 class IsInf(Elementwise):
     """Y = X is +∞ (if detect_positive) or -∞ (if detect_negative)."""
 

@@ -1,6 +1,6 @@
 """Categories to numbers and back, maps to tensors and back, in ai.onnx.ml."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -144,7 +144,7 @@ class LabelEncoder(Operator):
         ]
 
 
-@operator(family="encoders", domain=DOMAIN, torch="nn.functional.one_hot")
+@operator(family="encoders", domain=DOMAIN, torch="F.one_hot")
 class OneHotEncoder(Operator):
     """Y[..., k] = 1 where X is the k-th category, else 0. What is no category has zeros alone, or
     is an error, with zeros = 0.
@@ -188,6 +188,7 @@ class DictVectorizer(Operator):
     Source: https://onnx.ai/onnx/operators/onnx_aionnxml_DictVectorizer.html (version 1)
     """
 
+    holders: ClassVar[bool] = True
     int64_vocabulary: Ints | None = None
     string_vocabulary: Strings | None = None
 
@@ -224,6 +225,7 @@ class CastMap(Operator):
     Source: https://onnx.ai/onnx/operators/onnx_aionnxml_CastMap.html (version 1)
     """
 
+    holders: ClassVar[bool] = True
     cast_to: str = "TO_FLOAT"
     map_form: str = "DENSE"
     max_map: int = 1

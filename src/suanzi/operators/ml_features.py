@@ -21,7 +21,7 @@ POINTS = np.array([[1, 2, -4], [0, 0.5, 3]], np.float32)
 NORMS = ("MAX", "L1", "L2")
 
 
-@operator(family="features", domain=DOMAIN)
+@operator(family="features", domain=DOMAIN, torch="torch.index_select")
 class ArrayFeatureExtractor(Operator):
     """Z[..., k] = X[..., Y[k]]: the columns that Y names.
 
@@ -72,7 +72,7 @@ class Binarizer(Operator):
         return [Example(cls(threshold=0.75), (POINTS,))]
 
 
-@operator(family="features", domain=DOMAIN)
+@operator(family="features", domain=DOMAIN, torch="torch.cat")
 class FeatureVectorizer(Operator):
     """The inputs side by side, each cut, or padded with zeros, to its number of columns.
 
@@ -104,7 +104,7 @@ class FeatureVectorizer(Operator):
         return [Example(cls(inputdimensions=(2, 1, 4)), (POINTS, one, POINTS))]
 
 
-@operator(family="features", domain=DOMAIN, torch="where")
+@operator(family="features", domain=DOMAIN, torch="torch.where")
 class Imputer(Operator):
     """Y = X, with every replaced_value (NaN: those that aren't numbers) replaced by the imputed
     value, which is one for all columns or one for each.
@@ -145,7 +145,7 @@ class Imputer(Operator):
         ]
 
 
-@operator(family="features", domain=DOMAIN, torch="nn.functional.normalize")
+@operator(family="features", domain=DOMAIN, torch="F.normalize")
 class Normalizer(Operator):
     """Y = X / norm of its row: MAX the largest element, L1 Σ|x|, L2 √Σx²; a norm of 0 divides
     nothing.

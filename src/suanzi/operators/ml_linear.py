@@ -54,7 +54,7 @@ class LinearRegressor(Operator):
         ]
 
 
-@operator(family="classical", domain=DOMAIN)
+@operator(family="classical", domain=DOMAIN, torch="nn.Linear")
 class LinearClassifier(Operator):
     """Z = post_transform(X @ coefficientsᵀ + intercepts); Y = the label of the largest score.
 

@@ -3,7 +3,7 @@
 Source, of all here: https://onnx.ai/onnx/operators/
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ X = np.array([1, 2], np.float32)
 @operator(family="optional")
 class Optional(Operator):
     """X as an optional; without X an empty one of the given type."""
+
+    holders: ClassVar[bool] = True
 
     type: TensorType | None = None
 
@@ -47,6 +49,8 @@ class Optional(Operator):
 class OptionalHasElement(Operator):
     """Whether there is a value: true of what isn't an optional, false without an input."""
 
+    holders: ClassVar[bool] = True
+
     def infer(self, input: TensorType | None = None) -> TensorType:
         if isinstance(input, OptionalType):
             return TensorType(np.dtype(np.bool_), ())
@@ -63,6 +67,8 @@ class OptionalHasElement(Operator):
 @operator(family="optional")
 class OptionalGetElement(Operator):
     """The value; an error where there is none. What isn't an optional is itself."""
+
+    holders: ClassVar[bool] = True
 
     def infer(self, input: TensorType) -> TensorType:
         return input.element if isinstance(input, OptionalType) else input

@@ -168,7 +168,7 @@ class GlobalAveragePool(GlobalPool):
         return np.asarray(widen(X).mean(tuple(range(2, X.ndim)), keepdims=True)).astype(X.dtype)
 
 
-@operator(family="pooling")
+@operator(family="pooling", torch="nn.LPPool{n}d")
 class GlobalLpPool(GlobalPool):
     """Y = (Σ |x|^p)^(1/p) over the elements x of each channel; before opset 2 p was a float."""
 

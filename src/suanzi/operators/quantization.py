@@ -73,7 +73,7 @@ def require_spread(x: TensorType, scale: TensorType, axis: int, block_size: int,
     require_shape(scale, tuple(blocked), name)
 
 
-@operator(family="quantization", torch="quantize_per_tensor")
+@operator(family="quantization", torch="torch.quantize_per_tensor")
 class QuantizeLinear(Operator):
     """y = saturate(round(x / y_scale) + y_zero_point), rounded to the nearest, ties to even.
 
@@ -135,7 +135,7 @@ class QuantizeLinear(Operator):
         ]
 
 
-@operator(family="quantization", torch="dequantize")
+@operator(family="quantization", torch="torch.dequantize")
 class DequantizeLinear(Operator):
     """y = (x - x_zero_point) · x_scale.
 
@@ -182,7 +182,7 @@ class DequantizeLinear(Operator):
         ]
 
 
-@operator(family="quantization", torch="quantize_per_tensor_dynamic")
+@operator(family="quantization", torch="torch.quantize_per_tensor_dynamic")
 class DynamicQuantizeLinear(Operator):
     """y = saturate(round(x / y_scale) + y_zero_point), as uint8, scale and zero point such that
     0 and the whole range of x can be told: y_scale = (max(x, 0) - min(x, 0)) / 255 and

@@ -96,13 +96,13 @@ class Like(Random):
         return [Example(cls(seed=1.0), (X23,)), Example(cls(dtype=11), (X23,))]
 
 
-@operator(family="random", torch="randn")
+@operator(family="random", torch="torch.randn")
 @dataclass(frozen=True, kw_only=True)
 class RandomNormal(Shaped, Normal):
     """Numbers of the normal distribution with this mean and standard deviation `scale`."""
 
 
-@operator(family="random", torch="randn_like")
+@operator(family="random", torch="torch.randn_like")
 @dataclass(frozen=True, kw_only=True)
 class RandomNormalLike(Like, Normal):
     """Numbers of the normal distribution with this mean and standard deviation `scale`, as many
@@ -110,19 +110,19 @@ class RandomNormalLike(Like, Normal):
     """
 
 
-@operator(family="random", torch="rand")
+@operator(family="random", torch="torch.rand")
 @dataclass(frozen=True, kw_only=True)
 class RandomUniform(Shaped, Uniform):
     """Numbers from `low` up to, not including, `high`, each as likely."""
 
 
-@operator(family="random", torch="rand_like")
+@operator(family="random", torch="torch.rand_like")
 @dataclass(frozen=True, kw_only=True)
 class RandomUniformLike(Like, Uniform):
     """Numbers from `low` up to, not including, `high`, each as likely, as many as the input has."""
 
 
-@operator(family="random", torch="bernoulli")
+@operator(family="random", torch="torch.bernoulli")
 @dataclass(frozen=True, kw_only=True)
 class Bernoulli(Like):
     """Y = 1 with the probability that the input says, else 0.
@@ -140,7 +140,7 @@ class Bernoulli(Like):
         return [Example(cls(seed=1.0), (p,)), Example(cls(dtype=9), (p,))]
 
 
-@operator(family="random", torch="multinomial")
+@operator(family="random", torch="torch.multinomial")
 class Multinomial(Random):
     """Y[n, s] = i with probability softmax(input[n])[i]: sample_size draws for each row.
 

@@ -73,7 +73,7 @@ class Reduction(Operator):
         ]
 
 
-@operator(family="reduction", torch="sum")
+@operator(family="reduction", torch="torch.sum")
 class ReduceSum(Reduction):
     """Y = Σ X."""
 
@@ -81,7 +81,7 @@ class ReduceSum(Reduction):
         return np.asarray(data.sum(axes, keepdims=True))
 
 
-@operator(family="reduction", torch="mean")
+@operator(family="reduction", torch="torch.mean")
 class ReduceMean(Reduction):
     """Y = Σ X / how many."""
 
@@ -98,7 +98,7 @@ def _extreme(dtype: np.dtype[Any], sign: int) -> float:
     return sign * np.inf
 
 
-@operator(family="reduction", torch="amax")
+@operator(family="reduction", torch="torch.amax")
 class ReduceMax(Reduction):
     """Y = the largest X; of nothing, the lowest number of the type (-∞)."""
 
@@ -106,7 +106,7 @@ class ReduceMax(Reduction):
         return np.asarray(data.max(axes, keepdims=True, initial=_extreme(data.dtype, -1)))
 
 
-@operator(family="reduction", torch="amin")
+@operator(family="reduction", torch="torch.amin")
 class ReduceMin(Reduction):
     """Y = the smallest X; of nothing, the highest number of the type (∞)."""
 
@@ -114,7 +114,7 @@ class ReduceMin(Reduction):
         return np.asarray(data.min(axes, keepdims=True, initial=_extreme(data.dtype, 1)))
 
 
-@operator(family="reduction", torch="prod")
+@operator(family="reduction", torch="torch.prod")
 class ReduceProd(Reduction):
     """Y = Π X."""
 
@@ -122,7 +122,7 @@ class ReduceProd(Reduction):
         return np.asarray(data.prod(axes, keepdims=True))
 
 
-@operator(family="reduction")
+@operator(family="reduction", torch="torch.linalg.vector_norm")
 class ReduceL1(Reduction):
     """Y = Σ |X|."""
 
@@ -130,7 +130,7 @@ class ReduceL1(Reduction):
         return np.asarray(np.abs(data).sum(axes, keepdims=True))
 
 
-@operator(family="reduction")
+@operator(family="reduction", torch="torch.linalg.vector_norm")
 class ReduceL2(Reduction):
     """Y = √(Σ X²)."""
 
@@ -154,7 +154,7 @@ class ReduceLogSum(Reduction):
         return np.asarray(np.log(data.sum(axes, keepdims=True)))
 
 
-@operator(family="reduction", torch="logsumexp")
+@operator(family="reduction", torch="torch.logsumexp")
 class ReduceLogSumExp(Reduction):
     """Y = log(Σ exp(X))."""
 
@@ -199,7 +199,7 @@ class ArgExtreme(Operator):
         ]
 
 
-@operator(family="reduction", torch="argmax")
+@operator(family="reduction", torch="torch.argmax")
 class ArgMax(ArgExtreme):
     """Y = the index of the largest X along `axis`.
 
@@ -210,7 +210,7 @@ class ArgMax(ArgExtreme):
         return np.asarray(np.argmax(data, self.axis, keepdims=True))
 
 
-@operator(family="reduction", torch="argmin")
+@operator(family="reduction", torch="torch.argmin")
 class ArgMin(ArgExtreme):
     """Y = the index of the smallest X along `axis`.
 

@@ -14,7 +14,7 @@ X32 = np.array([[1, 2], [3, 4], [1, 2]], np.float32)
 INT64 = np.dtype(np.int64)
 
 
-@operator(family="indexing", torch="masked_select")
+@operator(family="indexing", torch="torch.masked_select")
 class Compress(Operator):
     """The slices of the input along `axis` (absent: the elements, in row-major order) for which the
     condition holds.
@@ -48,7 +48,7 @@ class Compress(Operator):
         ]
 
 
-@operator(family="indexing", torch="unique")
+@operator(family="indexing", torch="torch.unique")
 class Unique(Operator):
     """The different slices of X along `axis` (absent: its elements, as one axis), in ascending
     order or, where `sorted` is 0, in that of their first occurrence.

@@ -3,7 +3,7 @@
 Source, of all here: https://onnx.ai/onnx/operators/
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -91,6 +91,8 @@ class SequenceEmpty(Operator):
 class SequenceAt(Operator):
     """Y = S[position]; negative positions count from the end."""
 
+    holders: ClassVar[bool] = True
+
     def infer(self, input_sequence: TensorType, position: TensorType) -> TensorType:
         return _element(input_sequence)
 
@@ -107,6 +109,8 @@ class SequenceAt(Operator):
 @operator(family="sequence")
 class SequenceInsert(Operator):
     """S with the tensor before `position`: from -n to n, where n, the end, is the default."""
+
+    holders: ClassVar[bool] = True
 
     def infer(
         self, input_sequence: TensorType, tensor: TensorType, position: TensorType | None = None
@@ -133,6 +137,8 @@ class SequenceInsert(Operator):
 class SequenceErase(Operator):
     """S without the element at `position`, the last one by default."""
 
+    holders: ClassVar[bool] = True
+
     def infer(self, input_sequence: TensorType, position: TensorType | None = None) -> SequenceType:
         return SequenceType(_element(input_sequence))
 
@@ -151,6 +157,8 @@ class SequenceErase(Operator):
 class SequenceLength(Operator):
     """How many elements there are, int64."""
 
+    holders: ClassVar[bool] = True
+
     def infer(self, input_sequence: TensorType) -> TensorType:
         _element(input_sequence)
         return TensorType(np.dtype(np.int64), ())
@@ -163,9 +171,11 @@ class SequenceLength(Operator):
         return [Example(cls(), ([ONE, TWO],))]
 
 
-@operator(family="sequence", torch="cat")
+@operator(family="sequence", torch="torch.cat")
 class ConcatFromSequence(Operator):
     """The elements joined along `axis`, or stacked along a new one if new_axis."""
+
+    holders: ClassVar[bool] = True
 
     axis: int
     new_axis: int = 0
@@ -191,7 +201,7 @@ class ConcatFromSequence(Operator):
         return [Example(cls(axis=0, new_axis=new), ([ONE, TWO],)) for new in (0, 1)]
 
 
-@operator(family="sequence", torch="split")
+@operator(family="sequence", torch="torch.split")
 class SplitToSequence(Operator):
     """The pieces of X along `axis`: of `split` elements each (the last may have fewer), or of
     split[0], split[1], ... Without `split` single ones, which lose the axis unless keepdims.

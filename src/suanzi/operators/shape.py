@@ -24,7 +24,7 @@ Shape = tuple[Dim, ...]
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
-@operator(family="shape", torch="reshape")
+@operator(family="shape", torch="torch.reshape")
 class Reshape(Operator):
     """The elements in row-major order, in a new shape.
 
@@ -87,7 +87,7 @@ def _quotient(data: Shape, others: list[Dim]) -> Dim:
     return whole // divisor
 
 
-@operator(family="shape", torch="permute")
+@operator(family="shape", torch="torch.permute")
 class Transpose(Operator):
     """Y[i_perm[0], i_perm[1], ...] = X[i_0, i_1, ...]: axis k of Y is axis perm[k] of X.
 
@@ -116,7 +116,7 @@ class Transpose(Operator):
         return [Example(cls(), (X,)), Example(cls(perm=(0, 2, 1)), (X,))]
 
 
-@operator(family="shape", torch="squeeze")
+@operator(family="shape", torch="torch.squeeze")
 class Squeeze(Operator):
     """The data without the axes named, which have size 1; without `axes` all such.
 
@@ -145,7 +145,7 @@ class Squeeze(Operator):
         return [Example(cls(), (X,)), Example(cls(), (X, np.array([-2])))]
 
 
-@operator(family="shape", torch="unsqueeze")
+@operator(family="shape", torch="torch.unsqueeze")
 class Unsqueeze(Operator):
     """The data with axes of size 1 put in; `axes` counts the output's axes.
 
@@ -170,7 +170,7 @@ class Unsqueeze(Operator):
         return [Example(cls(), (X23, np.array([0, -1])))]
 
 
-@operator(family="shape", torch="flatten")
+@operator(family="shape", torch="torch.flatten")
 class Flatten(Operator):
     """Two axes: those before `axis` taken as one, and those from it on.
 
@@ -201,7 +201,7 @@ class Flatten(Operator):
         return [Example(cls(), (X,)), Example(cls(axis=-1), (X,)), Example(cls(axis=0), (X,))]
 
 
-@operator(family="shape", torch="expand")
+@operator(family="shape", torch="torch.expand")
 class Expand(Operator):
     """The data repeated along axes of size 1, to the shape that it and `shape` broadcast to."""
 

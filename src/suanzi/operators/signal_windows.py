@@ -51,21 +51,21 @@ class Window(Operator):
         return [Example(cls(), (size,)), Example(cls(periodic=0, output_datatype=11), (size,))]
 
 
-@operator(family="signal", torch="hann_window")
+@operator(family="signal", torch="torch.hann_window")
 class HannWindow(Window):
     """Y[n] = 1/2 - 1/2 · cos(2πn/N)."""
 
     coefficients = (0.5, 0.5)
 
 
-@operator(family="signal", torch="hamming_window")
+@operator(family="signal", torch="torch.hamming_window")
 class HammingWindow(Window):
     """Y[n] = 25/46 - 21/46 · cos(2πn/N)."""
 
     coefficients = (25 / 46, 21 / 46)
 
 
-@operator(family="signal", torch="blackman_window")
+@operator(family="signal", torch="torch.blackman_window")
 class BlackmanWindow(Window):
     """Y[n] = 0.42 - 0.5 · cos(2πn/N) + 0.08 · cos(4πn/N)."""
 

@@ -26,70 +26,70 @@ class Trigonometric(Pointwise):
         return [Example(cls(), (np.array(cls.places, np.float32),))]
 
 
-@operator(family="trigonometry", torch="sin")
+@operator(family="trigonometry", torch="torch.sin")
 class Sin(Trigonometric):
     """Y = sin(X), X in radians."""
 
     function = np.sin
 
 
-@operator(family="trigonometry", torch="cos")
+@operator(family="trigonometry", torch="torch.cos")
 class Cos(Trigonometric):
     """Y = cos(X), X in radians."""
 
     function = np.cos
 
 
-@operator(family="trigonometry", torch="tan")
+@operator(family="trigonometry", torch="torch.tan")
 class Tan(Trigonometric):
     """Y = tan(X), X in radians."""
 
     function = np.tan
 
 
-@operator(family="trigonometry", torch="asin")
+@operator(family="trigonometry", torch="torch.asin")
 class Asin(Trigonometric):
     """Y = the angle from -π/2 to π/2 whose sine is X."""
 
     function = np.arcsin
 
 
-@operator(family="trigonometry", torch="acos")
+@operator(family="trigonometry", torch="torch.acos")
 class Acos(Trigonometric):
     """Y = the angle from 0 to π whose cosine is X."""
 
     function = np.arccos
 
 
-@operator(family="trigonometry", torch="atan")
+@operator(family="trigonometry", torch="torch.atan")
 class Atan(Trigonometric):
     """Y = the angle from -π/2 to π/2 whose tangent is X."""
 
     function = np.arctan
 
 
-@operator(family="trigonometry", torch="sinh")
+@operator(family="trigonometry", torch="torch.sinh")
 class Sinh(Trigonometric):
     """Y = (exp(X) - exp(-X)) / 2."""
 
     function = np.sinh
 
 
-@operator(family="trigonometry", torch="cosh")
+@operator(family="trigonometry", torch="torch.cosh")
 class Cosh(Trigonometric):
     """Y = (exp(X) + exp(-X)) / 2."""
 
     function = np.cosh
 
 
-@operator(family="trigonometry", torch="asinh")
+@operator(family="trigonometry", torch="torch.asinh")
 class Asinh(Trigonometric):
     """Y = the number whose sinh is X."""
 
     function = np.arcsinh
 
 
-@operator(family="trigonometry", torch="acosh")
+@operator(family="trigonometry", torch="torch.acosh")
 class Acosh(Trigonometric):
     """Y = the number not below 0 whose cosh is X."""
 
@@ -97,7 +97,7 @@ class Acosh(Trigonometric):
     places = (1, 1.5, 2)
 
 
-@operator(family="trigonometry", torch="atanh")
+@operator(family="trigonometry", torch="torch.atanh")
 class Atanh(Trigonometric):
     """Y = the number whose tanh is X."""
 

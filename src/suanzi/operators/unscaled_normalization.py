@@ -35,7 +35,7 @@ class MeanVarianceNormalization(Operator):
         return [Example(cls(), (X,)), Example(cls(axes=(-1,)), (X[0, 0],))]
 
 
-@operator(family="normalization", torch="nn.functional.normalize")
+@operator(family="normalization", torch="F.normalize")
 class LpNormalization(Operator):
     """Y = X / norm along `axis`: Σ|x| for p = 1, √Σx² for p = 2; 0 where the norm is 0.
 
