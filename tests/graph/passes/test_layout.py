@@ -8,7 +8,7 @@ from suanzi.graph.passes.fuse_epilogues import fuse_epilogues
 from suanzi.graph.passes.layout import blocked_layout
 from suanzi.operators.activation import HardSigmoid, Relu
 from suanzi.operators.arithmetic import Add, Mul
-from suanzi.operators.convolution import Conv
+from suanzi.operators.convolution import Conv, ConvTranspose
 from suanzi.operators.joining import Concat
 from suanzi.operators.pooling import GlobalAveragePool, MaxPool
 from suanzi.operators.resize import Resize
@@ -70,6 +70,16 @@ def test_few_channels_that_are_blocked_stay_so():
     net = Net()
     y = conv(net, conv(net, net.input("x", (1, 3, 5, 5)), 3, 4), 4, 4)
     assert reorders(laid_out(net.graph(y))) == [0]
+
+
+def test_a_transposed_convolution_may_write_plain_from_blocks():
+    net = Net()
+    y = conv(net, net.input("x", (1, 8, 5, 5)), 8, 8)
+    z = net(ConvTranspose(strides=(2, 2)), y, weights(8, 1, 2, 2))
+    graph = net.graph(net(Flatten(), z))
+    after = laid_out(graph, lambda node, laid: node.outputs[0] != z or z not in laid.lanes)
+    assert reorders(after) == [LANES]  # for the first convolution, and none after
+    assert z not in after.lanes
 
 
 def test_what_has_no_kernel_runs_plain():

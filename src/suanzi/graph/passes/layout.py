@@ -38,7 +38,9 @@ def blocked_layout(graph: Graph, lanes: int, accepts: Callable[[Node, Graph], bo
     layout = _Layout(graph, lanes)
     for node in graph.nodes:
         wish = layout.wish(node)
-        if wish is None or not layout.add_blocked(node, wish, accepts):
+        if wish is None or not (
+            layout.add_unblocking(node, wish, accepts) or layout.add_blocked(node, wish, accepts)
+        ):
             layout.add_plain(node)
     return dead_code(layout.finish())
 
@@ -110,6 +112,24 @@ class _Layout:
         if name != output:
             self.other[output] = output
             self._supply(output, False)
+        return True
+
+    def add_unblocking(
+        self, node: Node, wish: tuple[bool, ...], accepts: Callable[[Node, Graph], bool]
+    ) -> bool:
+        """Adds a transposed convolution that reads blocks and writes plain, if there is a kernel
+        for it: with few output channels that is better than blocks."""
+        operator = node.operator
+        body = operator.body if isinstance(operator, Fused) else operator
+        if not isinstance(body, ConvTranspose) or any(wish[1:]):
+            return False
+        inputs = tuple(map(self._form, node.inputs, wish))
+        made = Node(node.operator, inputs, node.outputs, node.name)
+        if not accepts(made, self.graph.replace(types=self.types, lanes=self.blocked)):
+            return False
+        for source, blocks in zip(node.inputs, wish, strict=True):
+            self._supply(source, blocks)
+        self.nodes.append(made)
         return True
 
     def add_plain(self, node: Node) -> None:
