@@ -19,10 +19,12 @@ LAYERS = {
     "lang": {"errors"},
     "runtime": {"lang", "operators", "errors"},
     "kernels": {"lang", "operators", "graph.fused", "graph.quantized", "errors"},
-    "placement": {"graph", "operators", "kernels", "lang", "errors"},
+    "placement": {"graph", "operators", "runtime", "lang", "errors"},
+    "packing": {"kernels", "graph", "operators"},
     "program": {"graph", "operators", "runtime", "errors"},
     "compiler": {
-        "program", "placement", "kernels", "runtime", "graph", "lang", "operators", "errors"
+        "program", "placement", "packing", "kernels", "runtime", "graph", "lang", "operators",
+        "errors",
     },
     "stages": {"compiler", "program", "graph", "operators", "errors"},
     "arguments": {"operators", "errors"},
@@ -30,7 +32,10 @@ LAYERS = {
         "arguments", "stages",
         "compiler", "program", "onnx", "runtime", "graph", "lang", "operators", "errors", "inspect"
     },
-    "inspect": {"session", "program", "kernels", "runtime", "lang", "operators", "errors"},
+    "inspect": {
+        "session", "compiler", "program", "kernels", "runtime", "onnx", "graph", "lang",
+        "operators", "errors",
+    },
     "interop": {"session", "onnx", "graph", "operators", "errors"},
     "data": {"operators"},
     "cli": {
@@ -48,6 +53,7 @@ LIBRARIES = {
     "runtime": {"numpy", "llvmlite", "platformdirs"},
     "kernels": {"numpy"},
     "placement": set(),
+    "packing": {"numpy"},
     "program": {"numpy"},
     "compiler": {"numpy"},
     "stages": {"numpy"},

@@ -2,11 +2,9 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
@@ -29,39 +27,13 @@ from suanzi.kernels._kernel import (
     Site,
 )
 from suanzi.lang import Target
-from suanzi.operators._operator import Array, Cost
-from suanzi.placement import Placement, place
-from suanzi.program import Program, Slot, Step
+from suanzi.operators._operator import Cost
+from suanzi.packing import Constants, Packings
+from suanzi.placement import Arena, place
+from suanzi.program import Program, Step
 from suanzi.runtime.cache import ObjectCache, cache_key
 from suanzi.runtime.machine import Code, compile_object, load
-from suanzi.runtime.memory import Lifetime, plan
-
-Packing = tuple[Callable[..., Array], tuple[Array, ...]]
-
-
-class Packings:
-    """Constants in the forms that kernels read, each made once for all programs of a session."""
-
-    def __init__(self) -> None:
-        self._made: dict[object, tuple[Array, Packing]] = {}
-
-    def make(self, wanted: Iterable[Packing]) -> None:
-        """Makes those that aren't there yet, on all cores."""
-        new = {key: packing for packing in wanted if (key := _key(packing)) not in self._made}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for key, array in zip(new, pool.map(_pack, new.values()), strict=True):
-                self._made[key] = (array, new[key])  # the sources stay, so that their ids do
-
-    def __getitem__(self, packing: Packing) -> Array:
-        return self._made[_key(packing)][0]
-
-
-def _key(packing: Packing) -> object:
-    return (packing[0], tuple(id(source) for source in packing[1]))
-
-
-def _pack(packing: Packing) -> Array:
-    return np.ascontiguousarray(packing[0](*packing[1]))
+from suanzi.runtime.memory import Slot
 
 
 @dataclass(frozen=True)
@@ -153,6 +125,14 @@ class _Chosen:
     calls: tuple[Call, ...]
     first: int
 
+    def scratch(self, threads: int) -> dict[str, int]:
+        """The bytes of each scratch memory that the calls share."""
+        found = [a for call in self.calls for a in call.arguments if isinstance(a, Scratch)]
+        return {self.scratch_name(s): s.bytes * (threads if s.per_thread else 1) for s in found}
+
+    def scratch_name(self, scratch: Scratch) -> str:
+        return f"\0{self.first} {scratch.name}"  # no value of a model has such a name
+
 
 def assemble(graph: Graph, compiler: Compiler) -> Program:
     """The program of a graph whose layouts are settled."""
@@ -168,11 +148,12 @@ def assemble(graph: Graph, compiler: Compiler) -> Program:
         chosen.append(_Chosen(node, calls, count))
         starts[number] = (count, count + max(1, len(calls)) - 1)
         count += max(1, len(calls))
-    arena = _Arena(graph, placement, starts, threads)
+    arena = Arena(graph, placement, starts)
     for item in chosen:
-        arena.add_scratch(item)
+        for name, size in item.scratch(threads).items():
+            arena.add(name, size, item.first, item.first + len(item.calls) - 1)
     arena.settle()
-    constants = _Constants(graph, compiler.packings)
+    constants = Constants(graph, compiler.packings)
     compiler.packings.make(
         constants.packing(argument, item.node)
         for item in chosen
@@ -212,81 +193,8 @@ def _calls(graph: Graph, node: Node, target: Target, threads: int) -> tuple[Call
     return choice or ()
 
 
-class _Arena:
-    """Offsets in the arena for storages and scratch, which live from step to step."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        placement: Placement,
-        starts: Mapping[int, tuple[int, int]],
-        threads: int,
-    ) -> None:
-        self.graph, self.placement, self.threads = graph, placement, threads
-        self.bytes = 0
-        self._lives: dict[str, Lifetime] = {}
-        self._offsets: dict[str, int] = {}
-        self._fixed = {*graph.inputs, *graph.outputs, *graph.constants}
-        for name, (first, last) in placement.lives.items():
-            if name not in self._fixed:
-                size = max(1, _bytes(graph, name))
-                self._lives[name] = Lifetime(size, starts[first][0], starts[last][1])
-
-    def add_scratch(self, item: _Chosen) -> None:
-        for call in item.calls:
-            for argument in call.arguments:
-                if isinstance(argument, Scratch):
-                    size = argument.bytes * (self.threads if argument.per_thread else 1)
-                    last = item.first + len(item.calls) - 1
-                    name = self.scratch_name(item, argument)
-                    self._lives[name] = Lifetime(size, item.first, last)
-
-    @staticmethod
-    def scratch_name(item: _Chosen, scratch: Scratch) -> str:
-        return f"\0{item.first} {scratch.name}"  # no value of a model has such a name
-
-    def settle(self) -> None:
-        offsets, self.bytes = plan(list(self._lives.values()))
-        require_memory(self.bytes, "the program's memory")
-        self._offsets = dict(zip(self._lives, offsets, strict=True))
-
-    def slot(self, name: str) -> Slot:
-        if name in self._offsets and name not in self.placement.places:
-            return Slot("", self._offsets[name])
-        where = self.placement.places[name]
-        if where.storage in self._fixed:
-            return Slot(where.storage, where.offset)
-        return Slot("", self._offsets[where.storage] + where.offset)
-
-
-def _bytes(graph: Graph, name: str) -> int:
-    kind = graph.types[name]
-    return Operand(kind, graph.lanes.get(name, 0)).elements * kind.dtype.itemsize
-
-
-class _Constants:
-    """The constants that a program reads: the model's own, and packings, each made once."""
-
-    def __init__(self, graph: Graph, packings: Packings) -> None:
-        self.graph, self.packings = graph, packings
-        self.arrays: dict[str, Array] = {}
-
-    def keep(self, name: str) -> str:
-        self.arrays[name] = np.require(self.graph.constants[name], requirements=("C", "A"))
-        return name
-
-    def packing(self, packed: Packed, node: Node) -> Packing:
-        return packed.pack, tuple(self.graph.constants[node.inputs[i]] for i in packed.sources)
-
-    def keep_packed(self, packed: Packed, node: Node) -> str:
-        array = self.packings[self.packing(packed, node)]
-        name = f"\0packed {id(array)}"
-        self.arrays[name] = array
-        return name
-
-
 def _steps(
-    graph: Graph, item: _Chosen, arena: _Arena, constants: _Constants, code: Mapping[str, int]
+    graph: Graph, item: _Chosen, arena: Arena, constants: Constants, code: Mapping[str, int]
 ) -> list[Step]:
     node = item.node
     types = graph.input_types(node)
@@ -308,7 +216,7 @@ def _steps(
             case Packed():
                 return Slot(constants.keep_packed(argument, node), 0)
             case Scratch():
-                return arena.slot(arena.scratch_name(item, argument))
+                return arena.slot(item.scratch_name(argument))
 
     steps = []
     for number, call in enumerate(item.calls):

@@ -6,16 +6,18 @@ needs any more. What is left is a few storages, each with a lifetime.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suanzi.graph import Graph, Node
 from suanzi.graph.fused import Fused
+from suanzi.graph.memory import require_memory
 from suanzi.lang import ceil_div
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators.cast import Identity
 from suanzi.operators.joining import Concat
 from suanzi.operators.shape import Flatten, Reshape, Squeeze, Unsqueeze
+from suanzi.runtime.memory import Lifetime, Slot, plan
 
 VIEWS = (Reshape, Squeeze, Unsqueeze, Flatten, Identity)
 
@@ -174,3 +176,36 @@ def _candidates(graph: Graph, node: Node) -> Sequence[str]:
         and graph.types[name].dtype == kind.dtype
         and graph.lanes.get(name, 0) == lanes
     ]
+
+
+class Arena:
+    """Offsets in a program's arena for storages and scratch, by the steps that use them."""
+
+    def __init__(
+        self, graph: Graph, placement: Placement, steps: Mapping[int, tuple[int, int]]
+    ) -> None:
+        """`steps`: each node's first and last step."""
+        self.placement, self.bytes = placement, 0
+        self._lives: dict[str, Lifetime] = {}
+        self._offsets: dict[str, int] = {}
+        self._fixed = {*graph.inputs, *graph.outputs, *graph.constants}
+        for name, (first, last) in placement.lives.items():
+            if name not in self._fixed:
+                self.add(name, nbytes(graph, name), steps[first][0], steps[last][1])
+
+    def add(self, name: str, size: int, first: int, last: int) -> None:
+        self._lives[name] = Lifetime(max(1, size), first, last)
+
+    def settle(self) -> None:
+        offsets, self.bytes = plan(list(self._lives.values()))
+        require_memory(self.bytes, "the program's memory")
+        self._offsets = dict(zip(self._lives, offsets, strict=True))
+
+    def slot(self, name: str) -> Slot:
+        """Where a value or a scratch memory lies."""
+        if name not in self.placement.places:
+            return Slot("", self._offsets[name])
+        where = self.placement.places[name]
+        if where.storage in self._fixed:
+            return Slot(where.storage, where.offset)
+        return Slot("", self._offsets[where.storage] + where.offset)

@@ -12,19 +12,11 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Node
 from suanzi.graph.evaluate import evaluate_node
 from suanzi.operators._operator import Array, Cost, Ints, TensorType
-from suanzi.runtime.memory import allocate
+from suanzi.runtime.memory import Slot, allocate
 from suanzi.runtime.pool import Job
 from suanzi.runtime.pool import Step as NativeStep
 
 NO_COST = Cost()
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where some bytes lie: in the arena, or in the array of an input, an output or a constant."""
-
-    storage: str  # "" is the arena
-    offset: int
 
 
 @dataclass(frozen=True)

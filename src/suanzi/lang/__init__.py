@@ -1,7 +1,8 @@
 """The kernel language: Python functions that trace to LLVM IR."""
 
 from suanzi.lang.target import TARGETS, Target, host_target
-from suanzi.lang.trace import Tensor, Trace, ceil_div, trace
+from suanzi.lang.tensor import Tensor
+from suanzi.lang.trace import Trace, ceil_div, trace
 from suanzi.lang.values import Condition, Index, Lanes, Mask, Var
 
 __all__ = [

@@ -14,6 +14,14 @@ ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
+class Slot:
+    """Where some bytes lie: in the arena, or in the array of an input, an output or a constant."""
+
+    storage: str  # "" is the arena
+    offset: int
+
+
+@dataclass(frozen=True)
 class Lifetime:
     """Bytes that are needed from one step to another, both included."""
 
