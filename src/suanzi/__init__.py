@@ -18,8 +18,9 @@ def __getattr__(name: str) -> Any:
         from suanzi.session import InferenceSession
 
         return InferenceSession
-    if name == "operators":
-        from suanzi.operators import OPERATORS
+    if name == "operators":  # only until it is imported
+        import suanzi.graph.control_flow  # it adds those with bodies to the table
+        import suanzi.operators
 
-        return OPERATORS
+        return suanzi.operators
     raise AttributeError(f"module 'suanzi' has no attribute '{name}'")

@@ -153,7 +153,7 @@ def bench(
 @app.command()
 def ops(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="one operator, whole", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="one operator, whole", show_default=False)
     ] = None,
     family: Annotated[str | None, typer.Option(help="only those of a family: pooling")] = None,
     without: Annotated[

@@ -74,7 +74,10 @@ def table(
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if known else WIDE, highlight=False, markup=False, emoji=False)
     lines = [[clean(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    widths = [
+        max(cell_len(part) for cell in column for part in cell.split("\n"))
+        for column in zip(*lines, strict=True)
+    ]
     shown = list(range(len(columns)))
     for name in least:
         if sum(widths[i] + 2 for i in shown) > console.width:

@@ -1,5 +1,6 @@
 """suanzi ops: every operator and what it has; or one, whole."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -75,9 +76,9 @@ def _table(known: Sequence[OperatorFacts]) -> None:
     for facet in ("gradient", "page"):  # a column that says no throughout says it in the title
         if counts[facet]:
             columns[facet] = lambda each, facet=facet: "yes" if each.has(facet) else ""  # type: ignore[misc]
-    having = ", ".join(f"{facet} {count}" for facet, count in counts.items())
+    having = ", ".join(f"{facet}: {count}" for facet, count in counts.items())
     _print.table(
-        f"{len(known)} operators; of these have: {having}",
+        f"{len(known)} operators, with {having}",
         list(columns),
         [[show(each) for show in columns.values()] for each in known],
         words=len(columns),
@@ -101,7 +102,7 @@ def brief_types(types: Sequence[str]) -> str:
     """
     if len(types) <= 2:
         return ", ".join(types)
-    stems = {name.rstrip("0123456789") for name in types}
+    stems = {re.sub(r"\d.*", "", name) for name in types}
     kinds = {
         "floats": {"float", "bfloat"},
         "integers": {"int", "uint"},
@@ -148,7 +149,7 @@ def _one(known: OperatorFacts, json: bool) -> None:
     for what, parameters in (("Inputs", known.inputs), ("Outputs", known.outputs)):
         if parameters:
             print()
-            rows = [[p.name, p.option, ", ".join(p.types)] for p in parameters]
+            rows = [[p.name, p.option, all_types(p.types)] for p in parameters]
             _print.table(what, ["name", "", "types"], rows, words=3)
     for number, example in enumerate(examples, 1):
         print()
@@ -180,18 +181,30 @@ def _facts(known: OperatorFacts) -> dict[str, str]:
 
 
 def signature(known: OperatorFacts) -> str:
+    """The inputs and outputs; the attributes have a table of their own.
+
+    >>> signature(facts("Conv")), signature(facts("Concat"))
+    ('Conv(X, W, B=None) -> Y', 'Concat(*inputs) -> concat_result')
     """
-    >>> signature(facts("LeakyRelu"))
-    'LeakyRelu(alpha: float = 0.01)(X) -> Y'
-    """
-    attributes = ", ".join(
-        f"{a.name}: {a.type}" + f" = {a.default}" * bool(a.default) for a in known.attributes
-    )
     marks = {"": "{}", "optional": "{}=None", "any number": "*{}"}
     inputs = ", ".join(marks[p.option].format(p.name) for p in known.inputs)
     outputs = ", ".join(f"*{p.name}" if p.option == "any number" else p.name for p in known.outputs)
     arrow = f" -> {outputs}" if outputs else ""
-    return f"{known.name}({attributes})({inputs}){arrow}"
+    return f"{known.name}({inputs}){arrow}" if known.definition else known.name
+
+
+def all_types(types: Sequence[str]) -> str:
+    """
+    >>> all_types(("float32", "int8", "sequence(float32)", "sequence(int8)"))
+    'float32, int8, sequence(float32, int8)'
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in types:
+        before, element, after = re.split(r"(\w+)(?=\)*$)", name)
+        groups.setdefault((before, after), []).append(element)
+    return ", ".join(
+        f"{before}{', '.join(each)}{after}" for (before, after), each in groups.items()
+    )
 
 
 def _example(number: int, example: WorkedExample) -> None:

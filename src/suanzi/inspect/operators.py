@@ -11,9 +11,10 @@ from typing import Any, get_args, get_origin
 
 import numpy as np
 
-import suanzi.graph.control_flow  # noqa: F401 - it fills OPERATORS, as suanzi.operators does
+import suanzi.graph.control_flow  # noqa: F401 - fills OPERATORS, as suanzi.operators does
 from suanzi.errors import SuanziError
 from suanzi.graph import Graph
+from suanzi.graph.bodies import ControlFlow
 from suanzi.inspect.coverage import algorithms
 from suanzi.lang import TARGETS
 from suanzi.onnx.schemas import Parameter, Schema, natural, schemas
@@ -23,6 +24,10 @@ from suanzi.operators._operator import Operator, TensorType, Value
 
 FACETS = ("definition", "formula", "gradient", "kernel", "page", "torch")
 """What an operator may have. `formula`: one that the kernel language traces as well."""
+
+
+CAPTURES = Parameter("captures", "any number", ())
+"""What bodies read from outside: in our graphs further inputs."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ def facts(name: str) -> OperatorFacts:
         domain=known.domain if cls.domain or schema.versions else "suanzi",
         family=cls.family,
         summary=" ".join(doc.split("\n\n")[0].split()),
+        inputs=known.inputs + ((CAPTURES,) if issubclass(cls, ControlFlow) else ()),
         doc=doc,
         definition=f"{cls.__module__}.{cls.__name__}",
         attributes=attributes(cls),

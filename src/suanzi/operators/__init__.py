@@ -1,5 +1,8 @@
 """What each operator means, in NumPy alone: one module a family."""
 
+import sys
+from types import ModuleType
+
 from suanzi.operators._operator import OPERATORS, Cost, Example, Operator, TensorType
 from suanzi.operators.activation import (
     Celu,
@@ -247,6 +250,21 @@ from suanzi.operators.trigonometry import (
 )
 from suanzi.operators.unscaled_normalization import LpNormalization, MeanVarianceNormalization
 from suanzi.operators.unwinding import Col2Im, MaxUnpool
+
+
+class _ByName(ModuleType):
+    """The package itself gives an operator by its name in OPERATORS.
+
+    >>> import suanzi
+    >>> suanzi.operators["Conv"]
+    <class 'suanzi.operators.convolution.Conv'>
+    """
+
+    def __getitem__(self, name: str) -> type[Operator]:
+        return OPERATORS[name]
+
+
+sys.modules[__name__].__class__ = _ByName
 
 __all__ = [
     "DFT",

@@ -201,7 +201,7 @@ class Flatten(Operator):
         return [Example(cls(), (X,)), Example(cls(axis=-1), (X,)), Example(cls(axis=0), (X,))]
 
 
-@operator(family="shape", torch="torch.expand")
+@operator(family="shape", torch="torch.Tensor.expand")
 class Expand(Operator):
     """The data repeated along axes of size 1, to the shape that it and `shape` broadcast to."""
 
