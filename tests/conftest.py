@@ -1,6 +1,13 @@
 """What all tests share: kernels compile once, and the user's own cache stays as it is."""
 
+import os
+
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("ci", derandomize=True)  # the same examples each time
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True, scope="session")
