@@ -77,6 +77,55 @@ def test_every_stage_has_kernels_and_shows_in_the_profile(chosen):
     assert places.index("NonZero") < places.index(convolution.operator)
 
 
+def ran(staged, feeds):
+    """The kernel of each operator in a run."""
+    timings = []
+    staged.stages.run(staged.check(feeds), timings)
+    return {type(step.node.operator).__name__: step.kernel for step, _ in timings}
+
+
+def test_what_follows_is_compiled_when_its_shapes_come_back(chosen):
+    feeds = pictures(1, 1, 1, 0, 1, 1, 1)
+    first, second = (ran(chosen, feeds) for _ in range(2))
+    assert first["Conv"] == "NumPy"
+    assert second.get("Conv", second.get("Fused")) not in (None, "NumPy")
+    expected = evaluate(chosen.graph, feeds)["y"]
+    np.testing.assert_allclose(chosen.run(["y"], feeds)[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_much_work_is_compiled_at_once(chosen, monkeypatch):
+    feeds = pictures(1, 0, 1, 0, 1, 1, 1, 1)
+    monkeypatch.setattr("suanzi.stages.MUCH", 1000)
+    assert ran(chosen, feeds).get("Conv") != "NumPy"
+
+
+def test_outputs_of_definitions_are_their_own():
+    """Neither the inputs nor the weights change when a user writes to an output."""
+    nodes = [
+        node("NonZero", ["x"], ["places"]),
+        node("Squeeze", ["places", "zero"], ["rows"]),
+        node("Gather", ["x", "rows"], ["some"]),
+        node("Shape", ["some"], ["size"]),
+        node("Expand", ["one", "size"], ["wide"]),
+        node("Identity", ["wide"], ["y"]),
+        node("If", ["yes"], ["z"], then_branch=branch("x"), else_branch=branch("weight")),
+    ]
+    inputs = {"x": (TensorProto.FLOAT, [4]), "yes": (TensorProto.BOOL, [])}
+    constants = {"zero": np.array([0]), "one": np.ones(1, F32), "weight": np.ones(4, F32)}
+    owning = session(nodes, inputs, ["y", "z"], constants)
+    x = np.array([1, 0, 1, 1], F32)
+    for yes, expected in ((True, x.copy()), (False, np.ones(4, F32))) * 3:
+        y, z = owning.run(None, {"x": x, "yes": np.array(yes)})
+        np.testing.assert_array_equal(y, np.ones(3, F32))
+        np.testing.assert_array_equal(z, expected)
+        y[...], z[...] = 7, 7
+
+
+def branch(name):
+    made = [helper.make_value_info("same", onnx.TypeProto())]
+    return helper.make_graph([node("Identity", [name], ["same"])], "branch", [], made)
+
+
 def test_a_trace_has_every_value(chosen):
     feeds = pictures(0, 1)
     traced, expected = chosen.trace(feeds), evaluate(chosen.graph, feeds)

@@ -99,6 +99,7 @@ def _array(given: Any, declared: TensorType, name: str) -> Array:
         array = _texts(array, name)
     fits = array.dtype == declared.dtype and (
         declared.shape is None
+        or array.shape == declared.shape
         or (
             array.ndim == len(declared.shape)
             and all(
@@ -114,6 +115,8 @@ def _array(given: Any, declared: TensorType, name: str) -> Array:
             expected=declared,
             found=TensorType(array.dtype, array.shape) if array.dtype != object else "objects",
         )
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
     return np.require(array, requirements=("C", "A"))  # unlike ascontiguousarray, keeps rank 0
 
 

@@ -1,6 +1,5 @@
 """A compiled graph: native steps and steps by definition, in order, with one arena of memory."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Node
 from suanzi.graph.evaluate import evaluate_node
 from suanzi.operators._operator import Array, Cost, Ints, TensorType
-from suanzi.runtime.memory import Slot, allocate
+from suanzi.runtime.memory import Slot, address, allocate
 from suanzi.runtime.pool import Job
 from suanzi.runtime.pool import Step as NativeStep
 
@@ -55,7 +54,6 @@ class Program:
     code: Any = None
     """Keeps the machine code loaded."""
     _idle: list["Run"] = field(default_factory=list)
-    _lock: Any = field(default_factory=threading.Lock)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name; the feeds have the types that the program was made for."""
@@ -67,14 +65,14 @@ class Program:
         return self._run(feeds, times), times
 
     def _run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
-        with self._lock:
-            state = self._idle.pop() if self._idle else None
-        state = state or Run(self)
+        try:
+            state = self._idle.pop()  # as `append`, whole whatever other threads do
+        except IndexError:
+            state = Run(self)
         try:
             return state.run(feeds, times)
         finally:
-            with self._lock:
-                self._idle.append(state)
+            self._idle.append(state)
 
     @property
     def native_steps(self) -> int:
@@ -106,11 +104,16 @@ class Run:
                     words.append((starts[slot.storage] if slot.storage else base) + slot.offset)
             words.extend(step.sizes)
         self.table = np.array(words, np.int64)
+        self.words = self.table.data
+        """The table as Python writes it: a few words cost less so than in one NumPy assignment."""
         self.patched = tuple(patched)
         """Inputs and outputs that native steps touch: each run has new arrays of them."""
-        self.patches = np.array(patches, np.int64).reshape(-1, 3).T
+        self.patches = tuple(patches)
         """Their words of the table: the place, the number in `patched`, the offset."""
-        self.outputs = {name: (t.sizes, t.dtype) for name, t in program.outputs.items()}
+        self.outputs = [(name, t.sizes, t.dtype) for name, t in program.outputs.items()]
+        self.copied = [
+            name for name in program.outputs if name in program.inputs or name in program.constants
+        ]
         self.parts = self._parts(begins)
         self.constants = {n: program.constants[n] for n in program.slots if n in program.constants}
 
@@ -134,14 +137,12 @@ class Run:
         return parts
 
     def run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
-        outputs = {name: np.empty(*kind) for name, kind in self.outputs.items()}
-        for name in outputs.keys() & (feeds.keys() | self.program.constants.keys()):
+        outputs = {name: np.empty(sizes, dtype) for name, sizes, dtype in self.outputs}
+        for name in self.copied:
             outputs[name] = np.array(feeds.get(name, self.program.constants.get(name)))
-        if self.patched:
-            arrays = [outputs[n] if n in outputs else feeds[n] for n in self.patched]
-            addresses = [array.ctypes.data for array in arrays]
-            places, numbers, offsets = self.patches
-            self.table[places] = np.array(addresses)[numbers] + offsets
+        starts = [address(outputs[n] if n in outputs else feeds[n]) for n in self.patched]
+        for place, number, offset in self.patches:
+            self.words[place] = starts[number] + offset
         for begin, end, job in self.parts:
             if job is None:
                 start = time.perf_counter_ns()

@@ -60,13 +60,14 @@ class InferenceSession:
         self._metadata = found.metadata
         self.graph = self._named(lambda: infer(found.graph))
         """The model's graph with the types of its values, as far as the file's shapes tell."""
+        self._inputs = {name: self.graph.types[name] for name in self.graph.inputs}
         self.compiler = Compiler(
             target or host_target(), threads or default_threads(), ObjectCache()
         )
         static = all(self.graph.types[name].static for name in self.graph.inputs)
         # What doesn't depend on shapes is done once, so that all programs share the constants.
         reduced = self.graph if static else self._named(lambda: optimize(self.graph))
-        self.stages = Stages(reduced, self.compiler)
+        self.stages = Stages(reduced, self.compiler, at_once=True)
 
     def get_inputs(self) -> list[NodeArg]:
         return [NodeArg.of(name, self.graph.types[name]) for name in self.graph.inputs]
@@ -88,8 +89,7 @@ class InferenceSession:
                     expected=" or ".join(self.graph.outputs),
                     found=name,
                 )
-        feeds = self.check(input_feed)
-        outputs = self._named(lambda: self.stages.run(feeds))
+        outputs = self._named(lambda: self.stages.run(accept(input_feed, self._inputs)))
         return [outputs[name] for name in wanted]
 
     def profile(self, input_feed: Mapping[str, Any], rounds: int = 20) -> Profile:
@@ -103,7 +103,7 @@ class InferenceSession:
         feeds = self.check(input_feed)
         names = [name for node in self.graph.nodes for name in node.outputs if name]
         graph = self.graph.replace(outputs=tuple(names))
-        return self._named(lambda: Stages(graph, self.compiler).run(feeds))
+        return self._named(lambda: Stages(graph, self.compiler, at_once=True).run(feeds))
 
     def program(self, feeds: Mapping[str, Any]) -> Stage:
         """What runs first for inputs of these shapes, compiled now if it is the first time."""
@@ -111,8 +111,7 @@ class InferenceSession:
 
     def check(self, input_feed: Mapping[str, Any]) -> dict[str, Any]:
         """The feeds as the model's operators take them, held to what the model declares."""
-        types = {name: self.graph.types[name] for name in self.graph.inputs}
-        return self._named(lambda: accept(input_feed, types))
+        return self._named(lambda: accept(input_feed, self._inputs))
 
     def _named(self, action: Callable[[], T]) -> T:
         """Does it; an error on the way names the model."""

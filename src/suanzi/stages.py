@@ -3,12 +3,16 @@
 A stage is a program of all nodes whose types are known, and the cuts after it: nodes whose results'
 shapes only the data show, that run other graphs, or that handle sequences, optionals or texts. The
 cuts run by their definitions; then the types of the rest are known, and it is the next stage.
+
+To compile takes longer than a few small definitions, and shapes that data made may never come back.
+So what follows a cut, and a body of control flow, runs by its definitions when it first meets some
+shapes, unless that is much work, and is compiled when it meets them again.
 """
 
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,7 @@ import numpy as np
 from suanzi.compiler import Compiler
 from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
-from suanzi.graph.bodies import ControlFlow
+from suanzi.graph.bodies import ControlFlow, bodies_of
 from suanzi.graph.evaluate import naming
 from suanzi.graph.infer import infer
 from suanzi.graph.memory import require_memory
@@ -24,9 +28,12 @@ from suanzi.graph.passes.control_flow import control_flow
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.operators._operator import Array, TensorType, Value
-from suanzi.program import Program, Step
+from suanzi.program import NO_COST, Program, Step
 
 MOST_PROGRAMS = 64  # of one graph, for as many combinations of input shapes; the oldest goes first
+MUCH = 10_000_000
+"""Multiply-adds and bytes of a node, on average, that its definition takes as long for as compiling
+it: some 10 ms."""
 
 Timings = list[tuple[Step, int]]
 """Steps in the order in which they ran, and the nanoseconds of each."""
@@ -38,24 +45,32 @@ class Stages:
     Any number of threads may use it at once.
     """
 
-    def __init__(self, graph: Graph, compiler: Compiler) -> None:
+    def __init__(self, graph: Graph, compiler: Compiler, at_once: bool = False) -> None:
         self.graph, self.compiler = graph, compiler
+        self.at_once = at_once
+        """Whether new shapes are compiled for when first met, however little the work."""
         self._made: dict[Any, Stage] = {}
         self._lock = threading.Lock()
 
     def at(self, feeds: Mapping[str, Any]) -> "Stage":
-        """The first stage for inputs of these shapes, compiled now if it is the first time."""
-        key = tuple(getattr(feeds[name], "shape", None) for name in self.graph.inputs)
+        """The first stage for inputs of these shapes, made or compiled now if it is due."""
+        key = tuple([getattr(feeds[name], "shape", None) for name in self.graph.inputs])
         stage = self._made.get(key)
-        if stage is None:
+        if stage is None or stage.program is None:
             with self._lock:
-                stage = self._made.get(key)
-                if stage is None:
-                    stage = _stage(_specialised(self.graph, feeds), self.compiler)
-                    while len(self._made) >= MOST_PROGRAMS:
-                        del self._made[next(iter(self._made))]
-                    self._made[key] = stage
+                stage = self._made.pop(key, None)
+                again = stage is not None
+                stage = stage or self.split(feeds)
+                if stage.program is None and (again or self.at_once or stage.is_much):
+                    stage = replace(stage, program=self.compiler.compile(stage.graph))
+                while len(self._made) >= MOST_PROGRAMS:
+                    del self._made[next(iter(self._made))]
+                self._made[key] = stage
         return stage
+
+    def split(self, feeds: Mapping[str, Any]) -> "Stage":
+        """The first stage for inputs of these shapes, not compiled."""
+        return _stage(_specialised(self.graph, feeds), self.compiler)
 
     def run(self, feeds: Mapping[str, Any], timings: Timings | None = None) -> dict[str, Any]:
         """The outputs by name; what each step took is added to `timings`."""
@@ -64,32 +79,48 @@ class Stages:
         while stages is not None:
             stage = stages.at(feeds)
             feeds = stage.run(feeds, timings)
-            outputs.update((name, feeds[name]) for name in stage.outputs)
+            for name in stage.outputs:
+                outputs[name] = feeds[name]
             stages = stage.rest
         return outputs
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A program, the cuts after it, and the rest of the graph."""
+    """Nodes whose types are known, the cuts after them, and the rest of the graph."""
 
-    program: Program
-    outputs: tuple[str, ...]
-    """Those of the graph's outputs that this stage makes."""
-    constants: Mapping[str, Array]
-    """What the cuts read."""
+    graph: Graph
+    """The nodes that a program can hold."""
+    definitions: tuple["Cut", ...]
+    """The same nodes, each by itself: they run while there is no program."""
     cuts: tuple["Cut", ...]
+    outputs: tuple[str, ...]
+    """Those of the whole graph's outputs that are there after this stage."""
+    constants: Mapping[str, Array]
+    """Outputs that are constants, where no program gives them."""
     rest: Stages | None
+    program: Program | None = None
+
+    @property
+    def is_much(self) -> bool:
+        """Whether compiling the nodes takes no longer than their definitions."""
+        costs = [cut.step.cost for cut in self.definitions]
+        work = sum(cost.macs + cost.read + cost.written for cost in costs)
+        return work > MUCH * len(costs)
 
     def run(self, feeds: Mapping[str, Any], timings: Timings | None = None) -> dict[str, Any]:
-        """All values that are there afterwards."""
-        if timings is None:
+        """All values that are there afterwards; outputs share no memory with feeds or constants."""
+        values, cuts = {**self.constants, **feeds}, self.cuts
+        made: Mapping[str, Any] = {}
+        if self.program is None:
+            cuts = (*self.definitions, *cuts)
+        elif timings is None:
             made = self.program.run(feeds)
         else:
             made, times = self.program.run_timed(feeds)
             timings.extend(zip(self.program.steps, times.tolist(), strict=True))
-        values = {**self.constants, **feeds, **made}
-        for cut in self.cuts:
+        values.update(made)
+        for cut in cuts:
             start = time.perf_counter_ns()
             results = cut.run(values)
             if timings is not None:
@@ -97,15 +128,19 @@ class Stage:
                 step = replace(cut.step, shape=shape)
                 timings.append((step, time.perf_counter_ns() - start))
             values.update(results)
+        for name in self.outputs:
+            if name not in made and isinstance(values[name], np.ndarray):
+                values[name] = values[name].copy()  # a definition may give a view
         return values
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (*self.program.steps, *(cut.step for cut in self.cuts))
+        first = self.program.steps if self.program else [cut.step for cut in self.definitions]
+        return (*first, *(cut.step for cut in self.cuts))
 
     @property
     def arena_bytes(self) -> int:
-        return self.program.arena_bytes
+        return self.program.arena_bytes if self.program else 0
 
 
 @dataclass(frozen=True)
@@ -114,12 +149,18 @@ class Cut:
 
     node: Node
     step: Step
+    constants: Mapping[str, Array]
+    """Those that it reads."""
     bodies: Mapping[int, Stages]
     """By the id of each body."""
 
     def run(self, values: Mapping[str, Any]) -> dict[str, Any]:
         operator = self.node.operator
-        inputs = [values[name] if name else None for name in self.node.inputs]
+        known = self.constants
+        inputs = [
+            (known[name] if name in known else values[name]) if name else None
+            for name in self.node.inputs
+        ]
         with naming(self.node):
             if isinstance(operator, ControlFlow):
                 made = operator.run(self._run_body, *inputs)
@@ -210,20 +251,19 @@ def _stage(graph: Graph, compiler: Compiler) -> Stage:
     read = {name for node in (*cuts, *later) for name in node.inputs}
     results = {name for node in compiled for name in node.outputs if name}
     wanted = sorted(copied | (results & (read | set(graph.outputs))))
-    program = compiler.compile(
-        graph.replace(
-            inputs=tuple(name for name in graph.inputs if name in native),
-            outputs=tuple(wanted),
-            nodes=tuple(compiled),
-            constants={name: x for name, x in graph.constants.items() if name in native},
-        )
+    part = graph.replace(
+        inputs=tuple(name for name in graph.inputs if name in native),
+        outputs=tuple(wanted),
+        nodes=tuple(compiled),
+        constants={name: x for name, x in graph.constants.items() if name in native},
     )
     outputs = tuple(name for name in graph.outputs if name in there)
     return Stage(
-        program,
-        outputs,
-        {name: x for name, x in graph.constants.items() if name in read or name in outputs},
+        part,
+        tuple(_cut(graph, node, compiler) for node in compiled),
         tuple(_cut(graph, node, compiler) for node in cuts),
+        outputs,
+        {name: graph.constants[name] for name in outputs if name in graph.constants},
         Stages(_rest(graph, later, there), compiler) if later else None,
     )
 
@@ -242,11 +282,14 @@ def _rest(graph: Graph, nodes: Sequence[Node], there: set[str]) -> Graph:
 
 
 def _cut(graph: Graph, node: Node, compiler: Compiler) -> Cut:
-    types = graph.input_types(node)
-    held = [getattr(node.operator, field.name) for field in fields(node.operator)]
-    bodies = {id(body): Stages(body, compiler) for body in held if isinstance(body, Graph)}
+    types, cost = graph.input_types(node), NO_COST
+    bodies = {id(body): Stages(body, compiler) for body in bodies_of(node.operator)}
     if bodies:
         kernel, why = "bodies", "its bodies run as programs of their own"
+    elif _compiles(graph, node):
+        kernel, why = "NumPy", "the first run with these shapes: by its definition in NumPy"
+        cost = node.operator.cost(*types)
     else:
         kernel, why = "NumPy", "only the data show its result's shape: by its definition in NumPy"
-    return Cut(node, Step(node, types, kernel, why), bodies)
+    constants = {name: graph.constants[name] for name in node.inputs if name in graph.constants}
+    return Cut(node, Step(node, types, kernel, why, cost=cost), constants, bodies)

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.graph.infer import narrow
 from suanzi.graph.memory import require_memory
-from suanzi.operators._operator import Array, TensorType
+from suanzi.operators._operator import Array, OptionalType, SequenceType, TensorType, Value
 from suanzi.session import InferenceSession
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 OPEN = "Say it with --shape NAME=1,3,224,224, or --dim SYMBOL=SIZE"
+GIVEN = "Say it with --input NAME=FILE; the arrays of an .npz are a sequence's elements"
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class Feeding:
     layout: str
     seed: int
 
-    def __call__(self, session: InferenceSession) -> dict[str, Array]:
-        """An array for each input."""
+    def __call__(self, session: InferenceSession) -> dict[str, Any]:
+        """An array for each input, a list of them for a sequence."""
         random = np.random.default_rng(self.seed)
-        feeds = {}
+        feeds: dict[str, Any] = {}
         for name, kind in self.types(session).items():
             try:
                 if name in self.files:
@@ -74,7 +76,7 @@ class Feeding:
             sizes[0] = 1
         return TensorType(declared.dtype, tuple(sizes))
 
-    def _file(self, name: str, file: Path, kind: TensorType) -> Array:
+    def _file(self, name: str, file: Path, kind: TensorType) -> Value:
         suffix = file.suffix.lower()
         if suffix not in (".npy", ".npz", ".pb", *PICTURES):
             raise SuanziError(
@@ -88,7 +90,7 @@ class Feeding:
             if suffix == ".npy":
                 return np.asarray(np.load(file, allow_pickle=False))
             if suffix == ".npz":
-                return _from_archive(name, file)
+                return _from_archive(name, file, kind)
             if suffix == ".pb":
                 from suanzi.onnx.tensors import read_tensor
 
@@ -128,15 +130,21 @@ class Feeding:
         return np.ascontiguousarray(made[None], kind.dtype)
 
 
-def _from_archive(name: str, file: Path) -> Array:
+def _from_archive(name: str, file: Path, kind: TensorType) -> Value:
     with np.load(file, allow_pickle=False) as archive:
+        if isinstance(kind, SequenceType):
+            return [archive[key] for key in archive]
         keys = list(archive)
         if name not in keys and len(keys) != 1:
             raise SuanziError(f"{file} has no array of that name", found=", ".join(keys))
         return np.asarray(archive[name if name in keys else keys[0]])
 
 
-def _random(kind: TensorType, random: np.random.Generator) -> Array:
+def _random(kind: TensorType, random: np.random.Generator) -> Value:
+    if isinstance(kind, OptionalType):
+        return None
+    if kind.dtype == object:
+        raise SuanziError("no random value is of this type", found=kind, hint=GIVEN)
     if not kind.static:
         raise SuanziError("a size is open", found=kind, hint=OPEN)
     require_memory(kind.nbytes, "the input")

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from suanzi.cli import _print
 from suanzi.cli._files import save_arrays
+from suanzi.cli._values import arrays, described, lines, storable
 from suanzi.cli.feeds import Feeding
-from suanzi.operators._operator import TensorType
 from suanzi.session import InferenceSession
-
-MOST_SHOWN = 64  # elements that are still shown whole
 
 
 def main(model: str, feeding: Feeding, save: str | None, threads: int | None, json: bool) -> None:
@@ -19,16 +15,11 @@ def main(model: str, feeding: Feeding, save: str | None, threads: int | None, js
     with _print.working(f"{session.name}: compiling"):
         outputs = dict(zip(session.graph.outputs, session.run(None, feeds), strict=True))
     if save:
-        save_arrays(Path(save), outputs)
+        parts = [part for name, value in outputs.items() for part in arrays(name, value)]
+        save_arrays(Path(save), {name: storable(x) for name, x in parts})
     if json:
-        _print.data(
-            {
-                name: {"type": x.dtype.name, "shape": x.shape, "values": x}
-                for name, x in outputs.items()
-            }
-        )
+        _print.data({name: described(value) for name, value in outputs.items()})
         return
-    for name, x in outputs.items():
-        _print.line(f"{name}: {TensorType(x.dtype, x.shape)}")
-        with np.printoptions(threshold=MOST_SHOWN, precision=5, suppress=True):
-            print(x)
+    for name, value in outputs.items():
+        for line in lines(name, value):
+            _print.line(line)

@@ -1,8 +1,10 @@
 """suanzi show: what a model is made of, and each stage of its way to machine code."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +13,17 @@ from suanzi.cli.feeds import OPEN, Feeding
 from suanzi.compiler import prepare, site_of
 from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
+from suanzi.graph.bodies import bodies_of
 from suanzi.graph.infer import infer
 from suanzi.kernels import choose
 from suanzi.kernels._kernel import Call
-from suanzi.operators._operator import TensorType
+from suanzi.operators._operator import TensorType, Value
 from suanzi.placement import place
 from suanzi.runtime.machine import assembly
 from suanzi.session import InferenceSession
+
+if TYPE_CHECKING:
+    from suanzi.stages import Stage
 
 STAGES = ("model", "graph", "plan", "ir", "asm")
 
@@ -34,9 +40,10 @@ def main(
     if stage == "model":
         _model(session, types, json)
         return
-    graph = _prepared(session, types)
+    graph, first = _prepared(session, types)
     steps = [_step(session, graph, n) for n in graph.nodes if node in (None, n.name, *n.outputs)]
-    if not steps:
+    later = [row for n, row in _later(first) if node in (None, n.name, *n.outputs)]
+    if not steps and not later:
         raise SuanziError(
             "no step has this name after the passes",
             model=session.name,
@@ -46,6 +53,7 @@ def main(
     if stage in ("graph", "plan"):
         free = {graph.nodes[number].outputs[0] for number in place(graph).free}
         rows = [_row(graph, n, calls, n.outputs[0] in free) for n, calls in steps]
+        rows += later
         columns = ["step", "operator", "inputs", "output", "layout"]
         if stage == "plan":
             columns = ["step", "kernel", "chunks", "why", "plan"]
@@ -64,11 +72,16 @@ def main(
     _code(session, stage, [call for _, calls in steps for call in calls], json)
 
 
-def _prepared(session: InferenceSession, types: Mapping[str, TensorType]) -> Graph:
-    """The graph after all passes."""
+def _prepared(
+    session: InferenceSession, types: Mapping[str, TensorType]
+) -> tuple[Graph, Stage | None]:
+    """The graph after all passes; where the data decide upon shapes, that of the first stage."""
     compiler = session.compiler
     try:
-        return prepare(infer(session.graph, types), compiler.target, compiler.threads)
+        if not _static(types):
+            return prepare(infer(session.graph, types), compiler.target, compiler.threads), None
+        stage = session.stages.split(_zeros(types))
+        return prepare(stage.graph, compiler.target, compiler.threads), stage
     except SuanziError as error:
         error.hint = error.hint or (None if _static(types) else OPEN)
         raise error.at(model=session.name) from None
@@ -101,6 +114,19 @@ def _row(graph: Graph, node: Node, calls: tuple[Call, ...], free: bool) -> dict[
     }
 
 
+def _later(stage: Stage | None) -> Iterator[tuple[Node, dict[str, object]]]:
+    """What follows the first stage's program."""
+    if stage is None:
+        return
+    steps = [(cut.node, cut.step.kernel, cut.step.why) for cut in stage.cuts]
+    if stage.rest:
+        why = "waits for what the data show: a later stage, compiled for the shapes that it meets"
+        steps += [(node, "", why) for node in stage.rest.graph.nodes]
+    for node, kernel, why in steps:
+        row = _row(stage.graph, node, (), free=False)
+        yield node, {**row, "kernel": [kernel], "why": [why]}
+
+
 def _lines(value: object) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -124,26 +150,27 @@ def _code(session: InferenceSession, stage: str, calls: list[Call], json: bool) 
 
 def _model(session: InferenceSession, types: Mapping[str, TensorType], json: bool) -> None:
     graph = session.graph
-    weights = [x for x in graph.constants.values() if x.dtype.kind in "fV"]
+    graphs = [graph, *_inside(graph)]
+    nodes = [node for each in graphs for node in each.nodes]
+    constants = {id(x): x for each in graphs for x in each.constants.values()}
+    weights = [x for x in constants.values() if x.dtype.kind in "fV"]
     facts: dict[str, Any] = {
         "model": session.name,
         "producer": session.get_modelmeta().producer_name,
         "opsets": {domain or "ai.onnx": version for domain, version in session.opsets.items()},
         "inputs": {name: str(graph.types[name]) for name in graph.inputs},
         "outputs": {name: str(graph.types[name]) for name in graph.outputs},
-        "operators": dict(Counter(node.operator.title for node in graph.nodes).most_common()),
-        "nodes": len(graph.nodes),
+        "operators": dict(Counter(node.operator.title for node in nodes).most_common()),
+        "nodes": len(nodes),
         "parameters": sum(x.size for x in weights),
         "parameter_bytes": sum(x.nbytes for x in weights),
     }
     if _static(types):
         with _print.working(f"{session.name}: compiling"):
-            program = session.program(
-                {n: np.broadcast_to(np.zeros((), t.dtype), t.sizes) for n, t in types.items()}
-            )
-        facts["steps"] = len(program.steps)
-        facts["macs"] = sum(step.cost.macs for step in program.steps)
-        facts["memory_bytes"] = program.arena_bytes
+            stage = session.program(_zeros(types))
+        facts["steps"] = len(stage.steps)
+        facts["macs"] = sum(step.cost.macs for step in stage.steps)
+        facts["memory_bytes"] = stage.arena_bytes
     if json:
         _print.data(facts)
         return
@@ -167,5 +194,21 @@ def _model(session: InferenceSession, types: Mapping[str, TensorType], json: boo
     _print.table(f"{facts['nodes']} nodes", ["operator", "nodes"], list(facts["operators"].items()))
 
 
+def _inside(graph: Graph) -> Iterator[Graph]:
+    """The bodies of its nodes, and theirs."""
+    for node in graph.nodes:
+        for body in bodies_of(node.operator):
+            yield body
+            yield from _inside(body)
+
+
+def _zeros(types: Mapping[str, TensorType]) -> dict[str, Value]:
+    """Tensors of these types that take no memory; the contents of others don't matter here."""
+    return {
+        name: np.broadcast_to(np.zeros((), t.dtype), t.sizes) if t.is_tensor else None
+        for name, t in types.items()
+    }
+
+
 def _static(types: Mapping[str, TensorType]) -> bool:
-    return all(kind.static for kind in types.values())
+    return all(kind.static for kind in types.values() if kind.is_tensor)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from suanzi.cli import _print
+from suanzi.cli._values import arrays, storable
 from suanzi.cli.feeds import Feeding
 from suanzi.errors import SuanziError
 from suanzi.inspect.statistics import statistics
@@ -20,7 +21,8 @@ def main(model: str, feeding: Feeding, save: str | None, threads: int | None, js
     session = InferenceSession(model, threads=threads)
     feeds = feeding(session)
     with _print.working(f"{session.name}: compiling"):
-        values = session.trace(feeds)
+        traced = session.trace(feeds)
+    values = {part: x for name, value in traced.items() for part, x in arrays(name, value)}
     files = keep(values, Path(save)) if save else {}
     found = {name: statistics(x) for name, x in values.items()}
     if json:
@@ -56,7 +58,7 @@ def keep(values: Mapping[str, Array], folder: Path) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".trace", dir=folder) as part:
             for name, x in values.items():
-                np.save(Path(part, files[name]), x, allow_pickle=False)
+                np.save(Path(part, files[name]), storable(x), allow_pickle=False)
             for file in files.values():
                 os.replace(Path(part, file), folder / file)
     except (OSError, ValueError) as error:

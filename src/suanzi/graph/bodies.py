@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,6 +47,12 @@ class ControlFlow(Operator):
 def _by_definition(body: Graph, values: Sequence[Value]) -> Sequence[Any]:
     made = evaluate(body, dict(zip(body.inputs, values, strict=True)))
     return [made[name] for name in body.outputs]
+
+
+def bodies_of(operator: Operator) -> list[Graph]:
+    """The graphs among an operator's attributes."""
+    held = [getattr(operator, field.name) for field in fields(operator)]
+    return [body for body in held if isinstance(body, Graph)]
 
 
 def infer_body(body: Graph, types: Sequence[TensorType | None]) -> list[TensorType]:

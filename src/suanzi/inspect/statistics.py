@@ -9,7 +9,8 @@ from suanzi.operators._operator import Array
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one array; least, mean and largest are of its finite elements, None if there are none."""
+    """Of one array; least, mean and largest are of its finite elements, None if there are none, as
+    among texts."""
 
     type: str
     shape: tuple[int, ...]
@@ -25,6 +26,8 @@ def statistics(x: Array) -> Statistics:
     >>> s.least, s.mean, s.largest, s.not_finite
     (1.0, 1.5, 2.0, 1)
     """
+    if x.dtype == object:
+        return Statistics("string", x.shape, None, None, None, 0)
     wide = x.astype(np.float64)
     finite = wide[np.isfinite(wide)]
     if not finite.size:
