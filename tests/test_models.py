@@ -6,38 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 from PIL import Image, ImageDraw, ImageFont
 
+from model_support import F32, FETCHED, OCR, characters, fetched, normalized, peer, pixels, read
 from suanzi.errors import SuanziError
 from suanzi.session import InferenceSession
 from weights import randomize
 
-F32 = np.float32
-FETCHED = Path(__file__).parents[1] / "models"
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 ZOO = sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("*.onnx"))
 QONNX = "qonnx/data/onnx"
-OCR = "rapidocr_onnxruntime/models"
-
-
-def fetched(name) -> str:
-    path = FETCHED / name
-    if not path.is_file():
-        pytest.skip(f"{path} isn't there: run scripts/fetch_models.py")
-    return str(path)
 
 
 def tensor(path):
     return numpy_helper.to_array(onnx.load_tensor(str(path)))
-
-
-def peer(model):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def close(found, expected, tolerance=1e-4):
@@ -137,16 +121,10 @@ def page(lines, size, height):
     return image
 
 
-def pixels(image, mean, std):
-    """As PP-OCR normalises a picture: [3, H, W]."""
-    return ((np.asarray(image, F32) / 255 - mean) / std).transpose(2, 0, 1).astype(F32)
-
-
 def test_text_detection():
     lines = ["Operators and kernels", "counting rods, 1905"]
     pages = [page(lines, (size, size), size // 14) for size in (320, 640)]
-    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    feeds = [{"x": pixels(image, mean, std)[None]} for image in pages]
+    feeds = [{"x": normalized(image)} for image in pages]
     # Logits go to ±100 here, whose last bits a Sigmoid shows: in the smaller page onnxruntime is
     # 8e-5 off the outcome in float64, and we are 5e-5.
     (found,) = held(f"{OCR}/ch_PP-OCRv4_det_infer.onnx", *feeds, tolerance=5e-4)
@@ -169,22 +147,13 @@ def line(text):
     return result
 
 
-def read(scores, characters):
-    """CTC's greedy decoding: the best of each step, repetitions and blanks left out."""
-    best = scores.argmax(-1)
-    kept = best[(best != 0) & (best != np.roll(best, 1))]
-    return "".join(characters[i] for i in kept)
-
-
 def test_text_recognition():
     name = f"{OCR}/ch_PP-OCRv4_rec_infer.onnx"
     texts = ["suanzi", "Kernel 42", "C major", "3.14159", "layout", "ONNX"]
     batch = np.stack([pixels(line(text), 0.5, 0.5) for text in texts])
     (scores,) = held(name, {"x": batch[:1]}, {"x": batch})
-    metadata = InferenceSession(fetched(name)).get_modelmeta()
-    table = metadata.custom_metadata_map["character"].splitlines()
-    characters = ["", *table, " "]
-    assert [read(one, characters) for one in scores] == texts
+    table = characters(InferenceSession(fetched(name)))
+    assert [read(one, table) for one in scores] == texts
 
 
 def test_text_orientation():
@@ -245,16 +214,6 @@ def test_packet_loss_scores():
         for frames in (40, 150)
     ]
     held("speechmos/plcmos_models/plcmos_v2.onnx", *feeds)
-
-
-def test_kind_of_a_file():
-    """1024 bytes of each end of this file; 256 would pad it."""
-    content = Path(__file__).read_bytes().strip()
-    feeds = {
-        "bytes": np.frombuffer(content[:1024] + content[-1024:], np.uint8)[None].astype(np.int32)
-    }
-    (found,) = held("magika/models/standard_v3_3/model.onnx", feeds)
-    assert found.max() > 0.9  # it is sure: that it is Python onnxruntime says too
 
 
 def voice(count, rows=1):

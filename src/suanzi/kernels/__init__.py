@@ -19,6 +19,7 @@ from suanzi.kernels import (
     pool,
     quantized_conv,
     quantized_matmul,
+    quantized_recurrent,
     recurrent,
     reduce,
     reorder,
@@ -31,6 +32,7 @@ from suanzi.kernels._tiles import shape_of
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Operator
 from suanzi.operators.channel_shuffle import ChannelShuffle
+from suanzi.operators.contributed import DynamicQuantizeLSTM
 from suanzi.operators.convolution import Conv, ConvTranspose
 from suanzi.operators.integer_convolution import ConvInteger
 from suanzi.operators.linear import Gemm, MatMul
@@ -53,6 +55,7 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     Conv: (conv_depthwise.choose, conv_winograd.choose, conv_direct.choose, conv_rows.choose),
     ConvTranspose: (conv_transpose.choose,),
     DynamicQuantizeLinear: (dynamic_quantize.choose,),
+    DynamicQuantizeLSTM: (quantized_recurrent.choose,),
     Elementwise: (elementwise.choose,),
     Gemm: (matmul.choose,),
     GRU: (recurrent.choose,),

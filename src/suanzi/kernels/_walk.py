@@ -39,8 +39,8 @@ class RecurrentWalk(Kernel):
     chains: int
     """Sums that each take every chains-th unit, so that one addition needn't wait for another."""
     given: tuple[str, ...]
-    """Which there are of Rb (of the last gate), initial_h, initial_c, Y, Y_h, Y_c: the pointers
-    from 3 on, in this order."""
+    """Which there are of x_scale (where X is quantized), Rb (of the last gate), initial_h,
+    initial_c, Y, Y_h, Y_c: the pointers from 3 on, in this order."""
     sizes: ClassVar[int] = 1
     gate_count: ClassVar[int]
     states: ClassVar[tuple[str, ...]] = ("h",)
@@ -50,10 +50,14 @@ class RecurrentWalk(Kernel):
     def pointer_count(self) -> int:
         return 3 + len(self.given)
 
+    @property
+    def cells(self) -> "type[Cells]":
+        return Cells
+
     def chunk(self, k: Trace) -> None:
         d, part = k.unravel(k.chunk, self.directions, ceil_div(self.N, self.rows))
         for rows in panel_columns(k, part, self.N, self.rows):
-            cells = Cells(k, self, d, part * self.rows, rows)
+            cells = self.cells(k, self, d, part * self.rows, rows)
             cells.begin()
             for t in k.range(k.sizes[0]):
                 cells.move_to(t)

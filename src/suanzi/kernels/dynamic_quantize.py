@@ -7,7 +7,7 @@ from suanzi.graph.quantized import Quantize
 from suanzi.kernels import elementwise
 from suanzi.kernels._kernel import Call, Choice, Input, Kernel, Output, Site
 from suanzi.kernels._rows import fold_row
-from suanzi.lang import Trace
+from suanzi.lang import Lanes, Trace
 from suanzi.lang.mathematics import VectorMathematics
 
 
@@ -21,18 +21,23 @@ class DynamicRange(Kernel):
     sizes: ClassVar[int] = 2
 
     def chunk(self, k: Trace) -> None:
-        m, quantize = VectorMathematics(k), Quantize("uint8")
         vectors, over = k.sizes
         x, rest = k.tensor(0, 1), over if self.tail else None
         start = k.constant(0)
-        high = k.reduce("max", fold_row(k, "max", x, start, vectors, rest))
-        low = k.reduce("min", fold_row(k, "min", x, start, vectors, rest))
-        low, high = m.minimum(low, 0), m.maximum(high, 0)
-        scale = (high - low) / 255
-        scale = m.where(scale == 0, 1, scale)
+        high = fold_row(k, "max", x, start, vectors, rest)
+        low = fold_row(k, "min", x, start, vectors, rest)
+        scale, zero_point = scale_of(k, low, high)
         k.tensor(1, 1).put_lane(scale, 0, 0)
-        zero_point = quantize.formula(m, -low, scale, k.zero())
         k.tensor(2, 1, element="uint8").put_lane(zero_point, 0, 0)
+
+
+def scale_of(k: Trace, low: Lanes, high: Lanes) -> tuple[Lanes, Lanes]:
+    """The scale and zero point, in every lane, of what lies within these lanes' limits and 0."""
+    m = VectorMathematics(k)
+    low, high = m.minimum(k.reduce("min", low), 0), m.maximum(k.reduce("max", high), 0)
+    scale = (high - low) / 255
+    scale = m.where(scale == 0, 1, scale)
+    return scale, Quantize("uint8").formula(m, -low, scale, k.zero())
 
 
 def choose(site: Site) -> Choice:

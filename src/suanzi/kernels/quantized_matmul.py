@@ -28,13 +28,14 @@ from suanzi.kernels._kernel import (
     Site,
     chunks_for,
 )
-from suanzi.kernels._product import Batch, matmul_product
+from suanzi.kernels._product import Batch, Product, matmul_product
 from suanzi.kernels.matmul import panel_columns, plan, terms, tiles_of_chunk
 from suanzi.lang import Index, Lanes, Trace, ceil_div
 from suanzi.operators._operator import Array
 from suanzi.operators.quantization import MatMulInteger
 
 BYTES = ("int8", "uint8")
+NOTHING = PlainEpilogue()
 TOP_BITS, ONES = 0x80808080 - (1 << 32), 0x01010101
 """The four bytes of an int32: 128 each, which moves them between int8 and uint8; 1 each."""
 
@@ -284,14 +285,7 @@ def choose(site: Site) -> Choice:
     else:
         return None
 
-    chains = min(4, max(1, 8 // (T * min(OCB, ceil_div(p.N, site.target.lanes)))))
-    rows = T * chunks_for(T * quads * width, ceil_div(p.M, T), site.threads)
     one = "scalar" if scale is not None and scale.type.size == 1 else "last"
-    kernel = QuantizedTiles(
-        p.K, p.N, T, OCB, p.M % T, p.batch, chains, A.type.dtype.name, a_zero is not None,
-        b_moves, one if scale is not None else "", written, epilogue[0],
-    )  # fmt: skip
-    why = f"tile {T} rows x {width} columns, {rows} rows a chunk; B in quads of int8"
     arguments = (
         Input(0),
         b,
@@ -300,6 +294,32 @@ def choose(site: Site) -> Choice:
         Output(),
         *epilogue[1],
     )
-    chunks = p.matrices * panels * ceil_div(p.M, rows)
-    calls.append(Call(kernel, arguments, chunks, why, (p.M, rows)))
+    scaled = one if scale is not None else ""
+    types = A.type.dtype.name, written
+    moves = a_zero is not None, b_moves
+    calls.append(tiles(site, p, (T, OCB), arguments, types, moves, scaled, epilogue[0]))
     return tuple(calls)
+
+
+def tiles(
+    site: Site,
+    p: Product,
+    tile: tuple[int, int],
+    arguments: tuple[Argument, ...],
+    types: tuple[str, str],
+    moves: tuple[bool, bool],
+    scale: str = "",
+    epilogue: PlainEpilogue = NOTHING,
+) -> Call:
+    """The product in such tiles, from A's type to Y's; `moves`: whether A's and B's zero points may
+    be other than 0."""
+    T, OCB = tile
+    width, quads = OCB * site.target.lanes, ceil_div(p.K, 4)
+    chains = min(4, max(1, 8 // (T * min(OCB, ceil_div(p.N, site.target.lanes)))))
+    rows = T * chunks_for(T * quads * width, ceil_div(p.M, T), site.threads)
+    kernel = QuantizedTiles(
+        p.K, p.N, T, OCB, p.M % T, p.batch, chains, types[0], *moves, scale, types[1], epilogue
+    )
+    why = f"tile {T} rows x {width} columns, {rows} rows a chunk; B in quads of int8"
+    chunks = p.matrices * ceil_div(p.N, width) * ceil_div(p.M, rows)
+    return Call(kernel, arguments, chunks, why, (p.M, rows))

@@ -88,17 +88,17 @@ def choose(site: Site) -> Choice:
         return None
     if any(x is not None and x.constant is None for x in (W, R, B)):
         return None
-    walk = _walk(operator)
+    walk = walk_of(operator)
     peepholes = states[-1]
     if walk is None or sequence_lens is not None or peepholes is not None or site.chain:
         return None
     D, G, H, V = operator.directions, operator.gates, R.shape[-1], target.lanes
     T, N = X.shape[:2][::-1] if operator.layout else X.shape[:2]
 
+    apart = 1 if walk is GRUWalk else 0
     p = Product(T * N, D * G * H, W.shape[-1], c=3 if B else None, c_steps=(0, 1) if B else None)
     tile = plan(target, p.M, p.N, p.K, site.threads)
     gates = Scratch("gates", 4 * p.M * p.N)
-    apart = 1 if walk is GRUWalk else 0
     bias: Argument = Packed(PackBias(G, apart), (3,)) if B else Input(0)
     arguments = (Input(0), Packed(PackInputs(tile[1] * V), (1,)), bias, gates)
     inputs = tiles(p, tile, True, arguments, target, site.threads, PlainEpilogue())
@@ -106,14 +106,32 @@ def choose(site: Site) -> Choice:
     others: dict[str, Argument] = {}
     if B and apart:
         others["Rb"] = Packed(PackLastBias(G), (3,))
+    free = target.registers - G - 1  # beside a weight for each gate, and h
+    parts = max(ceil_div(N, min(12, free // G)), min(N, ceil_div(site.threads, D)))
+    weights = Packed(PackStates(G, V), (2,))
+    return (inputs, walk_along(site, walk, (T, N, H), ceil_div(N, parts), gates, weights, others))
+
+
+def walk_along(
+    site: Site,
+    walk: type[RecurrentWalk],
+    sizes: tuple[int, int, int],
+    rows: int,
+    gates: Scratch,
+    weights: Packed,
+    others: dict[str, Argument],
+) -> Call:
+    """The walk of T times, N sequences and H units, so many rows of them together."""
+    operator, target = site.operator, site.target
+    assert isinstance(operator, Recurrent)
+    T, N, H = sizes
+    D, G, V = operator.directions, operator.gates, target.lanes
     for number, name in ((5, "initial_h"), (6, "initial_c")):
-        if states[number - 5] is not None:
+        if number < len(site.inputs) and site.inputs[number] is not None:
             others[name] = Input(number)
     wanted = [y for i, y in enumerate(("Y", "Y_h", "Y_c")) if i not in site.skipped]
     others |= {name: Output(i) for i, name in enumerate(wanted[: len(site.outputs)])}
-    free = target.registers - G - 1  # beside a weight for each gate, and h
-    parts = max(ceil_div(N, min(12, free // G)), min(N, ceil_div(site.threads, D)))
-    rows = ceil_div(N, parts)
+    free = target.registers - G - 1
     kernel = walk(
         functions=tuple(operator.functions()[: len(operator.defaults)]),
         directions=D,
@@ -127,12 +145,12 @@ def choose(site: Site) -> Choice:
     )
     chunks = D * ceil_div(N, rows)
     states_bytes = 4 * chunks * (KEPT + walk.kept) * rows * ceil_div(H, V) * V
-    memory = (gates, Packed(PackStates(G, V), (2,)), Scratch("states", states_bytes))
+    memory = (gates, weights, Scratch("states", states_bytes))
     why = f"{D} x {N} sequences of {T} times, {rows} together, {H} units"
-    return (inputs, Call(kernel, (*memory, *others.values()), chunks, why, (T,)))
+    return Call(kernel, (*memory, *others.values()), chunks, why, (T,))
 
 
-def _walk(layer: Recurrent) -> type[RecurrentWalk] | None:
+def walk_of(layer: Recurrent) -> type[RecurrentWalk] | None:
     """The kind of walk that serves a layer."""
     functions, count = layer.functions(), len(layer.defaults)
     if layer.clip is not None or functions[:count] * layer.directions != functions:
