@@ -60,7 +60,7 @@ def main() -> None:
         keep(
             arguments.keep,
             {
-                "versions": {name: version(name) for name in ("suanzi", "numpy", *PEERS)},
+                "versions": {name: version(name) for name in ("numpy", "llvmlite", *PEERS)},
                 "geometric means": {
                     threads: geometric_mean([one for one in found if one.threads == threads])
                     for threads in sorted({one.threads for one in found})

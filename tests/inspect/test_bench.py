@@ -14,11 +14,12 @@ FEEDS = {"Input3": data.digits()["4.png"]}
 
 
 def test_rounds_are_interleaved(monkeypatch):
-    monkeypatch.setattr(bench, "SETTLING", 0.0)
+    for name in ("PAUSE", "WARMING", "TURN"):
+        monkeypatch.setattr(bench, name, 0.0)
     calls = []
     times = interleaved({name: lambda n=name: calls.append(n) for name in "abc"}, 9.0, 4)
     assert {name: len(taken) for name, taken in times.items()} == dict.fromkeys("abc", 4)
-    assert "".join(calls) == "abc" + "abc" + "bca" + "cab" + "abc"  # the first to warm up
+    assert "".join(calls) == "aabbcc" + "bbccaa" + "ccaabb" + "aabbcc"  # each warmed up first
     assert len(interleaved({"a": lambda: None}, 0.0, 99)["a"]) == 5
 
 

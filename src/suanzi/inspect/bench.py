@@ -14,7 +14,9 @@ from suanzi.errors import SuanziError
 from suanzi.inspect import peers
 from suanzi.operators._operator import Array
 
-SETTLING = 0.005  # seconds
+PAUSE, WARMING, TURN = 0.06, 0.02, 0.1
+"""Seconds: between two runtimes, since onnxruntime's threads spin for 50 ms after a run and would
+take a core from the next; of calls that aren't timed; of calls that are."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +91,28 @@ def _call(run: peers.Runner, feeds: Mapping[str, Array]) -> Callable[[], object]
 def interleaved(
     calls: Mapping[str, Callable[[], object]], seconds: float, rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call, one of each a round, in an order that turns from round to round, so
-    that a slow moment of the machine falls on all alike.
-
-    A call is timed after some untimed ones: by then its data is in the caches, and the threads of
-    the runtime before it have stopped waiting for more work, which they do by spinning.
+    """Seconds of each call. In a round each has a turn of many calls, in an order that changes from
+    round to round, so that a slow moment of the machine falls on all alike; at least five rounds.
     """
-    for call in calls.values():
-        call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     names, end = list(calls), time.perf_counter() + seconds
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            settled = time.perf_counter() + SETTLING
-            while time.perf_counter() < settled:
-                calls[name]()
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(time.perf_counter() - start)
+            time.sleep(PAUSE)
+            _timed(calls[name], WARMING)
+            times[name] += _timed(calls[name], TURN)
         if number >= 4 and time.perf_counter() > end:
             break
+    return times
+
+
+def _timed(call: Callable[[], object], seconds: float) -> list[float]:
+    """Calls again and again until so many seconds are over; the time of each, one at the least."""
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
     return times
 
 
