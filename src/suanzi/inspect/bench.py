@@ -37,7 +37,8 @@ class Comparison:
 
     model: str
     threads: int
-    rounds: int
+    runs: int
+    """Timed runs of ours."""
     timings: tuple[Timing, ...]
 
     @property
@@ -108,7 +109,8 @@ def interleaved(
 
 def _timed(call: Callable[[], object], seconds: float) -> list[float]:
     """Calls again and again until so many seconds are over; the time of each, one at the least."""
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
         start = time.perf_counter()
         call()
