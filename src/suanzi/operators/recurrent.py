@@ -6,12 +6,8 @@ from suanzi.operators._operator import Array, Example, TensorType, operator
 from suanzi.operators._recurrent import Function, Recurrent
 
 
-@operator(family="recurrent", torch="nn.RNN")
-class RNN(Recurrent):
-    """H' = f(X·Wᵀ + Wb + H·Rᵀ + Rb), where f = tanh. Shapes and attributes: see Recurrent."""
-
-    gates = 1
-    defaults = ("Tanh",)
+class OneState(Recurrent):
+    """A recurrent layer that carries the hidden state alone."""
 
     def infer(
         self,
@@ -35,6 +31,14 @@ class RNN(Recurrent):
     ) -> tuple[Array, ...]:
         return self.scan(X, W, R, B, sequence_lens, (initial_h,))
 
+
+@operator(family="recurrent", torch="nn.RNN")
+class RNN(OneState):
+    """H' = f(X·Wᵀ + Wb + H·Rᵀ + Rb), where f = tanh. Shapes and attributes: see Recurrent."""
+
+    gates = 1
+    defaults = ("Tanh",)
+
     def step(
         self, x: Array, state: tuple[Array, ...], R: Array, Rb: Array, P: Array, f: list[Function]
     ) -> tuple[Array, ...]:
@@ -43,7 +47,7 @@ class RNN(Recurrent):
 
 
 @operator(family="recurrent", torch="nn.GRU")
-class GRU(Recurrent):
+class GRU(OneState):
     """Update gate z, reset gate r and what is new, h; W, R and B hold them in this order:
 
     z = f(X·Wzᵀ + Wbz + H·Rzᵀ + Rbz)
@@ -59,28 +63,6 @@ class GRU(Recurrent):
 
     gates = 3
     defaults = ("Sigmoid", "Tanh")
-
-    def infer(
-        self,
-        X: TensorType,
-        W: TensorType,
-        R: TensorType,
-        B: TensorType | None = None,
-        sequence_lens: TensorType | None = None,
-        initial_h: TensorType | None = None,
-    ) -> tuple[TensorType, TensorType]:
-        return self.infer_states(X, W, R, B, sequence_lens, initial_h=initial_h)
-
-    def numpy(
-        self,
-        X: Array,
-        W: Array,
-        R: Array,
-        B: Array | None = None,
-        sequence_lens: Array | None = None,
-        initial_h: Array | None = None,
-    ) -> tuple[Array, ...]:
-        return self.scan(X, W, R, B, sequence_lens, (initial_h,))
 
     def step(
         self, x: Array, state: tuple[Array, ...], R: Array, Rb: Array, P: Array, f: list[Function]
