@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from suanzi import InferenceSession, data
 from suanzi.inspect.roofline import Roofline, roofline
@@ -50,3 +51,22 @@ def test_the_machines_limits():
     assert limits.seconds(macs=10**9, nbytes=1) == pytest.approx(0.02)
     assert limits.seconds(macs=1, nbytes=10**9) == pytest.approx(0.1)
     assert np.isfinite(limits.seconds(0, 0))
+
+
+def test_the_kernels_of_one_node_are_one_step():
+    """A transposed convolution has a kernel's call for each phase, whose times add up."""
+    weights = np.ones((16, 16, 4, 4), np.float32)
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2])
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [node],
+        "phases",
+        [value("x", TensorProto.FLOAT, [1, 16, 9, 9])],
+        [value("y", TensorProto.FLOAT, [1, 16, 20, 20])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    session = InferenceSession(helper.make_model(graph, ir_version=10), threads=1)
+    feeds = {"x": np.ones((1, 16, 9, 9), np.float32)}
+    (step,) = (s for s in session.profile(feeds, 3).steps if s.operator == "ConvTranspose")
+    assert len([s for s in session.program(feeds).program.steps if s.kernel == "ConvDirect"]) == 4
+    assert (step.kernel, step.macs) == ("ConvDirect", 16 * 16 * 4 * 4 * 9 * 9)

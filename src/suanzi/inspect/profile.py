@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suanzi.inspect.roofline import Roofline, roofline
+from suanzi.operators._operator import Cost
 
 if TYPE_CHECKING:
     from suanzi.session import InferenceSession
@@ -77,23 +79,31 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
     times = np.array([[taken for _, taken in run] for run in runs if len(run) == len(ran)])
     seconds = np.median(times, axis=0) / 1e9
     steps = []
-    for step, taken in zip(ran, seconds, strict=True):
-        cost = step.cost
+    # A node's work may take several kernels one after another: they are one step to who looks.
+    for _, calls in itertools.groupby(zip(ran, seconds, strict=True), key=lambda c: id(c[0].node)):
+        parts, each = zip(*calls, strict=True)
+        step, taken = parts[0], float(sum(each))
+        cost = sum((part.cost for part in parts), Cost())
         moved = cost.read + cost.written
         least = limits.seconds(cost.macs, moved)
         steps.append(
             StepProfile(
                 node=step.node.name or next(filter(None, step.node.outputs)),
                 operator=step.node.operator.title,
-                kernel=step.kernel,
-                plan=step.plan,
-                why=step.why,
+                kernel=_joined(part.kernel for part in parts),
+                plan=_joined(part.plan for part in parts),
+                why=_joined(part.why for part in parts),
                 shape=step.shape,
-                seconds=float(taken),
+                seconds=taken,
                 macs=cost.macs,
                 bytes=moved,
-                share=least / float(taken) if taken else 0.0,
+                share=least / taken if taken else 0.0,
             )
         )
     total = float(np.median(times.sum(axis=1))) / 1e9
     return Profile(session.name, tuple(steps), total, len(times), limits)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Each text once."""
+    return "; ".join(dict.fromkeys(texts))
