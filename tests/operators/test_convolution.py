@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from suanzi.errors import SuanziError
 from suanzi.operators._operator import TensorType
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, ConvTranspose, ConvWeightGradient
 from support import check, node_cases, onnxruntime_outputs
 
 
@@ -141,3 +141,106 @@ def test_macs():
     assert conv.cost(X, TensorType(np.float32, (6, 2, 3, 3))).macs == 2 * 6 * 64 * 2 * 9
     transposed = ConvTranspose(group=2, strides=(2, 2))
     assert transposed.cost(X, TensorType(np.float32, (4, 3, 2, 2))).macs == 2 * 4 * 64 * 3 * 4
+
+
+@st.composite
+def gradient_cases(draw):
+    """A Conv or a ConvTranspose with inputs that PyTorch differentiates too."""
+    n, group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+
+    def numbers(low, high, count=n):
+        return draw(st.tuples(*[st.integers(low, high)] * count))
+
+    transposed = draw(st.booleans())
+    strides, dilations, pads = numbers(1, 3), numbers(1, 3), numbers(0, 2)
+    kernel = numbers(1, 3)
+    extra = (0,) * n
+    if transposed:  # as far as PyTorch goes
+        limits = [max(s, d) - 1 for s, d in zip(strides, dilations, strict=True)]
+        extra = tuple(draw(st.integers(0, limit)) for limit in limits)
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    sizes = tuple(e + draw(st.integers(0, 3)) for e in extents)
+    bias = draw(st.booleans())
+    return transposed, group, strides, dilations, pads, kernel, extra, sizes, bias
+
+
+@settings(max_examples=60, deadline=None)
+@given(gradient_cases())
+def test_gradients_as_pytorch(case):
+    """The gradients of the inputs, and what flows back through the gradients themselves."""
+    torch = pytest.importorskip("torch")
+    transposed, group, strides, dilations, pads, kernel, extra, sizes, bias = case
+    n = len(kernel)
+    made = {"strides": strides, "dilations": dilations, "pads": (*pads, *pads), "group": group}
+    if transposed:
+        operator = ConvTranspose(output_padding=extra, **made)
+        weights = (2 * group, 3, *kernel)
+    else:
+        operator = Conv(**made)
+        weights = (3 * group, 2, *kernel)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s) for s in ((2, 2 * group, *sizes), weights, (3 * group,))]
+    arrays = arrays if bias else arrays[:2]
+    try:
+        Y = operator.numpy(*arrays)
+    except SuanziError:
+        return  # the padding takes all
+    if Y.size == 0:
+        return
+    dY = rng.standard_normal(Y.shape)
+    mine = [g() for g in operator.grad(dY, Y, *arrays)]
+
+    leaves = [torch.tensor(a, requires_grad=True) for a in arrays]
+    dy = torch.tensor(dY, requires_grad=True)
+    if transposed:
+        f = getattr(torch.nn.functional, f"conv_transpose{n}d")
+        y = f(*leaves, *([] if bias else [None]), strides, pads, extra, group, dilations)
+    else:
+        f = getattr(torch.nn.functional, f"conv{n}d")
+        y = f(*leaves, *([] if bias else [None]), strides, pads, dilations, group)
+    np.testing.assert_allclose(Y, y.detach().numpy(), 1e-9, 1e-9)
+    theirs = torch.autograd.grad(y, leaves, dy, create_graph=True)
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a, b.detach().numpy(), 1e-9, 1e-9)
+
+    ddW = rng.standard_normal(weights)
+    again = torch.autograd.grad(theirs[1], [leaves[0], dy], torch.tensor(ddW))
+    first, second = (dY, arrays[0]) if transposed else (arrays[0], dY)
+    weight_gradient = ConvWeightGradient(kernel_shape=kernel, **made)
+    back = [g() for g in weight_gradient.grad(ddW, None, first, second)]
+    for a, b in zip(back[::-1] if transposed else back, again, strict=True):
+        np.testing.assert_allclose(a, b.detach().numpy(), 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("kind", [Conv, ConvTranspose])
+def test_gradients_by_differences(kind, auto_pad):
+    """auto_pad and uneven pads, which PyTorch lacks: the operators are linear, so exactly."""
+    rng = np.random.default_rng(0)
+    for pads in ({"auto_pad": auto_pad}, {"pads": (0, 1, 2, 1)}):
+        operator = kind(strides=(2, 3), **pads)
+        X, W = rng.standard_normal((2, 4, 7, 8)), rng.standard_normal((4, 4, 3, 4))
+        Y = operator.numpy(X, W)
+        dY = rng.standard_normal(Y.shape)
+        dX, dW = operator.grad(dY, Y, X, W)
+        assert np.vdot(dX(), X) == pytest.approx(np.vdot(dY, Y))
+        assert np.vdot(dW(), W) == pytest.approx(np.vdot(dY, Y))
+        other = rng.standard_normal(X.shape)
+        assert np.vdot(dX(), other) == pytest.approx(np.vdot(dY, operator.numpy(other, W)))
+
+
+@pytest.mark.parametrize(
+    ("operator", "X", "dY", "input"),
+    [
+        (ConvWeightGradient(kernel_shape=(3, 3)), (1, 2, 5, 5), (1, 4, 4, 3), "dY"),
+        (ConvWeightGradient(kernel_shape=(3, 3)), (1, 2, 5, 5), (2, 4, 3, 3), "dY"),
+        (ConvWeightGradient(kernel_shape=(3, 3)), (1, 2, 5, 5), (1, 4, 3), "dY"),
+        (ConvWeightGradient(kernel_shape=(3, 3)), (1, 2), (1, 4), "X"),
+        (ConvWeightGradient(kernel_shape=(3, 3), group=2), (1, 3, 5, 5), (1, 4, 3, 3), "X"),
+        (ConvWeightGradient(kernel_shape=(3, 3), group=2), (1, 4, 5, 5), (1, 3, 3, 3), "dY"),
+    ],
+)
+def test_what_does_not_fit_a_weight_gradient_is_named(operator, X, dY, input):
+    with pytest.raises(SuanziError) as error:
+        operator.infer(TensorType(np.float32, X), TensorType(np.float32, dY))
+    assert error.value.input == input

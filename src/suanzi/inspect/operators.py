@@ -111,7 +111,7 @@ def facts(name: str) -> OperatorFacts:
         definition=f"{cls.__module__}.{cls.__name__}",
         attributes=attributes(cls),
         formula=issubclass(cls, Elementwise) and any(kernels.values()),
-        gradient=hasattr(cls, "grad"),
+        gradient=cls.grad is not None,
         kernels=kernels,
         torch=cls.torch,
     )

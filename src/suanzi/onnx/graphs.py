@@ -79,11 +79,11 @@ def _captured(graph: GraphProto) -> Iterator[str]:
     made = {x.name for x in (*graph.input, *graph.initializer)}
     made.update(name for node in graph.node for name in node.output)
     for node in graph.node:
-        yield from (name for name in _reads(node) if name not in made)
+        yield from (name for name in reads(node) if name not in made)
     yield from (output.name for output in graph.output if output.name not in made)
 
 
-def _reads(node: NodeProto) -> Iterator[str]:
+def reads(node: NodeProto) -> Iterator[str]:
     """The names of the values that the node reads, those that its bodies capture included."""
     yield from filter(None, node.input)
     for attribute in node.attribute:
@@ -156,7 +156,7 @@ def _check_names(graph: GraphProto, nodes: list[NodeProto], given: set[str]) -> 
                 raise SuanziError(f"{name} is made twice", node=label(node))
             made.add(name)
     for node in nodes:
-        for name in _reads(node):
+        for name in reads(node):
             if name not in made:
                 raise SuanziError("nothing makes this value", node=label(node), input=name)
     for output in graph.output:
@@ -169,14 +169,14 @@ def _sort(nodes: list[NodeProto], given: set[str]) -> list[NodeProto]:
     """The nodes, each after those whose outputs it reads; a sorted file's order stays."""
     ready = set(given)
     for node in nodes:
-        if not ready.issuperset(_reads(node)):
+        if not ready.issuperset(reads(node)):
             break
         ready.update(node.output)
     else:
         return nodes
     makers = {name: i for i, node in enumerate(nodes) for name in node.output if name}
     needs = {
-        i: {makers[name] for name in _reads(node) if name in makers} for i, node in enumerate(nodes)
+        i: {makers[name] for name in reads(node) if name in makers} for i, node in enumerate(nodes)
     }
     try:
         return [nodes[i] for i in graphlib.TopologicalSorter(needs).static_order()]

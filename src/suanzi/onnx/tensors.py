@@ -152,9 +152,14 @@ def _number(entries: dict[str, str], key: str, default: int) -> int:
 
 def read_tensor(path: str | Path) -> Array:
     """A tensor from a .pb file, as ONNX's test data is kept."""
+    return parse_tensor(Path(path).read_bytes(), str(path))
+
+
+def parse_tensor(file: bytes, name: str) -> Array:
+    """A tensor from the bytes of such a file."""
     tensor = TensorProto()
     try:
-        tensor.ParseFromString(Path(path).read_bytes())
+        tensor.ParseFromString(file)
     except DecodeError:
-        raise SuanziError("not a tensor: the file isn't a TensorProto", found=str(path)) from None
+        raise SuanziError("not a tensor: the file isn't a TensorProto", found=name) from None
     return to_array(tensor, None)

@@ -25,6 +25,11 @@ from suanzi.operators.activation import (
     Tanh,
     ThresholdedRelu,
 )
+from suanzi.operators.adaptive_pooling import (
+    AdaptiveAveragePool,
+    AdaptiveMaxPool,
+    FractionalMaxPool,
+)
 from suanzi.operators.arithmetic import (
     Abs,
     Add,
@@ -64,7 +69,8 @@ from suanzi.operators.cast import (
 )
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.contributed import DynamicQuantizeLSTM, GroupQueryAttention, Inverse
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, ConvTranspose, ConvWeightGradient
+from suanzi.operators.ctc_loss import CTCLoss, CTCLossGradient
 from suanzi.operators.cumulative import (
     CumProd,
     CumSum,
@@ -74,6 +80,7 @@ from suanzi.operators.dropout import (
     Dropout,
 )
 from suanzi.operators.einsum import Einsum
+from suanzi.operators.embedding_bag import EmbeddingBag, EmbeddingBagGradient
 from suanzi.operators.filling import (
     ConstantOfShape,
     EyeLike,
@@ -84,6 +91,7 @@ from suanzi.operators.filling import (
 )
 from suanzi.operators.fourier import DFT, STFT
 from suanzi.operators.grid_sampling import AffineGrid, GridSample
+from suanzi.operators.grid_sampling_gradient import GridSampleGradient
 from suanzi.operators.image import CenterCropPad, ImageDecoder
 from suanzi.operators.indexing import (
     Gather,
@@ -156,6 +164,7 @@ from suanzi.operators.pooling import (
     LpPool,
     MaxPool,
 )
+from suanzi.operators.pooling_gradient import AveragePoolGradient, MaxPoolGradient
 from suanzi.operators.quantization import (
     DequantizeLinear,
     DynamicQuantizeLinear,
@@ -188,6 +197,7 @@ from suanzi.operators.reduction import (
 )
 from suanzi.operators.regions import MaxRoiPool, RoiAlign
 from suanzi.operators.resize import Resize
+from suanzi.operators.resize_gradient import ResizeGradient
 from suanzi.operators.rotary_embedding import RotaryEmbedding
 from suanzi.operators.selecting import (
     Compress,
@@ -248,6 +258,7 @@ from suanzi.operators.trigonometry import (
     Sinh,
     Tan,
 )
+from suanzi.operators.unfold import Unfold
 from suanzi.operators.unscaled_normalization import LpNormalization, MeanVarianceNormalization
 from suanzi.operators.unwinding import Col2Im, MaxUnpool
 
@@ -279,6 +290,8 @@ __all__ = [
     "Acosh",
     "Adagrad",
     "Adam",
+    "AdaptiveAveragePool",
+    "AdaptiveMaxPool",
     "Add",
     "AffineGrid",
     "And",
@@ -291,6 +304,7 @@ __all__ = [
     "Atanh",
     "Attention",
     "AveragePool",
+    "AveragePoolGradient",
     "BatchNormalization",
     "Bernoulli",
     "Binarizer",
@@ -301,6 +315,8 @@ __all__ = [
     "BitwiseOr",
     "BitwiseXor",
     "BlackmanWindow",
+    "CTCLoss",
+    "CTCLossGradient",
     "Cast",
     "CastLike",
     "CastMap",
@@ -319,6 +335,7 @@ __all__ = [
     "Conv",
     "ConvInteger",
     "ConvTranspose",
+    "ConvWeightGradient",
     "Cos",
     "Cosh",
     "Cost",
@@ -335,6 +352,8 @@ __all__ = [
     "DynamicQuantizeLinear",
     "Einsum",
     "Elu",
+    "EmbeddingBag",
+    "EmbeddingBagGradient",
     "Equal",
     "Erf",
     "Example",
@@ -344,6 +363,7 @@ __all__ = [
     "FeatureVectorizer",
     "Flatten",
     "Floor",
+    "FractionalMaxPool",
     "Gather",
     "GatherElements",
     "GatherND",
@@ -355,6 +375,7 @@ __all__ = [
     "Greater",
     "GreaterOrEqual",
     "GridSample",
+    "GridSampleGradient",
     "GroupNormalization",
     "GroupQueryAttention",
     "HammingWindow",
@@ -385,6 +406,7 @@ __all__ = [
     "MatMulInteger",
     "Max",
     "MaxPool",
+    "MaxPoolGradient",
     "MaxRoiPool",
     "MaxUnpool",
     "Mean",
@@ -436,6 +458,7 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "ResizeGradient",
     "ReverseSequence",
     "RoiAlign",
     "RotaryEmbedding",
@@ -489,6 +512,7 @@ __all__ = [
     "TreeEnsembleClassifier",
     "TreeEnsembleRegressor",
     "Trilu",
+    "Unfold",
     "Unique",
     "Unsqueeze",
     "Where",

@@ -43,6 +43,27 @@ def cubic_taps(x: Array) -> list[Tap]:
     return [Tap(k, cubic(np.abs(k - x))) for k in (np.floor(x) + i for i in (-1, 0, 1, 2))]
 
 
+def nearest_slopes(x: Array) -> list[Array]:
+    """The derivatives of the weights in `nearest_taps` by the place."""
+    return [np.zeros_like(x)]
+
+
+def linear_slopes(x: Array) -> list[Array]:
+    """The derivatives of the weights in `linear_taps` by the place."""
+    return [np.full_like(x, -1), np.ones_like(x)]
+
+
+def cubic_slopes(x: Array, a: float = -0.75) -> list[Array]:
+    """The derivatives of the weights in `cubic_taps` by the place."""
+    slopes = []
+    for k, _ in cubic_taps(x):
+        d = np.abs(k - x)
+        near = (3 * (a + 2) * d - 2 * (a + 3)) * d
+        far = a * ((3 * d - 10) * d + 8)
+        slopes.append(np.where(d <= 1, near, np.where(d < 2, far, 0)) * np.sign(x - k))
+    return slopes
+
+
 def zero_outside(tap: Tap, size: int) -> Tap:
     """An element beyond the ends of its axis weighs nothing."""
     inside = (tap.element >= 0) & (tap.element < size)  # false for NaN too

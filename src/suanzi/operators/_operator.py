@@ -200,6 +200,13 @@ class Operator:
     `infer(*types)` gives the type of each output, or raises a SuanziError that names the input.
     `numpy(*arrays)` is the definition. Both take None for an optional input left out, and return
     one result, or a tuple where the operator has several outputs.
+
+    Where it can be differentiated it defines `grad(self, dY, Y, *inputs)`, made of operators: the
+    gradients of the inputs from the output's (of several outputs, `dY` and `Y` are tuples, and a
+    part of dY is None where nothing depends on that output). It returns one entry for each input:
+    a value; a function without arguments that makes it, called if it is wanted; or None where
+    there is none. The values are arrays, or whatever else operators are applied to. A parameter
+    whose name begins with an underscore gets its type alone: what isn't read needn't be kept.
     """
 
     family: ClassVar[str]
@@ -210,6 +217,20 @@ class Operator:
     """Whether it takes sequences, optionals or maps beside tensors."""
     deterministic: ClassVar[bool] = True
     """Whether the same inputs always give the same outputs; random numbers don't."""
+
+    grad: ClassVar[Callable[..., Any] | None] = None
+    grad_outputs: ClassVar[Ints | None] = None
+    """Which of several outputs `grad` reads, where not all: of the others it gets the types."""
+
+    def __call__(self, *values: Any) -> Any:
+        """Applies the operator: to arrays by its definition, to other values as they see fit.
+
+        The result is one value, or a tuple where there are several outputs.
+        """
+        for value in values:
+            if hasattr(value, "__operate__"):
+                return value.__operate__(self, values)
+        return self.numpy(*values)
 
     def infer(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError

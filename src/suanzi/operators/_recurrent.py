@@ -19,6 +19,7 @@ from suanzi.operators._operator import (
     TensorType,
     require,
 )
+from suanzi.operators._recurrent_gradient import Step, Weights, product
 
 Function = Callable[[Array], Array]
 
@@ -33,6 +34,12 @@ class Affine:
     def formula(self, m: Mathematics, X: Any) -> Any:
         return self.alpha * X + self.beta
 
+    def __call__(self, X: Any) -> Any:
+        return X * self.alpha + self.beta
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any]:
+        return (dY * self.alpha,)
+
 
 @dataclass(frozen=True)
 class ScaledTanh:
@@ -43,6 +50,12 @@ class ScaledTanh:
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return self.alpha * m.tanh(self.beta * X)
+
+    def __call__(self, X: Any) -> Any:
+        return activation.Tanh()(X * self.beta) * self.alpha
+
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any]:
+        return (dY * (self.alpha - Y * Y * (1 / self.alpha)) * self.beta,)
 
 
 ACTIVATIONS: dict[str, Any] = {
@@ -156,6 +169,22 @@ class Recurrent(Operator):
     ) -> tuple[Array, ...]:
         """The next state, of which the first part goes into Y. x is X·Wᵀ + Wb, [N, G·H]."""
         raise NotImplementedError
+
+    def remember(
+        self, projected: Any, recurrent: Any, state: tuple[Any, ...], own: Weights
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """`step` once more for its gradient, of X·Wᵀ + Wb and H·Rᵀ + Rb: what `back` needs, and
+        the next state but H.
+        """
+        raise NotImplementedError
+
+    def back(self, memory: Any, gradient: Sequence[Any], own: Weights) -> Step:
+        """A step backwards: from the gradients of the state after it to those of what made it."""
+        raise NotImplementedError
+
+    def weigh(self, recurrent: Any, before: Any, memories: Sequence[Any]) -> Any:
+        """R's gradient from that of H·Rᵀ at every step; `before` are the states H."""
+        return product(recurrent, before)
 
     def scan(
         self,

@@ -57,6 +57,15 @@ def element_type(number: int) -> np.dtype[Any]:
     return ELEMENT_TYPES[number]
 
 
+def element_number(dtype: np.dtype[Any]) -> int:
+    """ONNX's number for an element type.
+
+    >>> element_number(np.dtype(np.int64))
+    7
+    """
+    return next(number for number, known in ELEMENT_TYPES.items() if known == dtype)
+
+
 NARROW = {
     "int2": 2,
     "uint2": 2,

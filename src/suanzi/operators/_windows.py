@@ -133,16 +133,21 @@ class Windowed(Operator):
         """How many steps fit where the window can move by `room` elements: ⌊room/stride⌋ + 1."""
         return room // axis.stride + 1
 
+    def reach(self, sizes: Ints, kernel: Ints | None = None) -> list[Axis]:
+        """The axes, padded as far as any window reaches: in ceil_mode the last may reach beyond
+        the padding.
+        """
+        op = self.explicit(sizes, kernel)
+        return [
+            a._replace(end=max(a.end, (places - 1) * a.stride + a.extent - size - a.begin))
+            for a, places, size in zip(op.axes(len(sizes)), op.places(sizes), sizes, strict=True)
+        ]
+
     def windows(self, X: Array, fill: float, kernel: Ints | None = None) -> Array:
         """Every window of X as a view [N, C, *output, *kernel], the padding filled."""
         n = X.ndim - 2
-        op = self.explicit(X.shape[2:], kernel)
-        axes, output = op.axes(n), op.places(X.shape[2:])
-        ends = [  # in ceil_mode the last window may reach beyond the padding
-            max(a.end, (places - 1) * a.stride + a.extent - size - a.begin)
-            for a, places, size in zip(axes, output, X.shape[2:], strict=True)
-        ]
-        pads = [(0, 0), (0, 0), *zip((a.begin for a in axes), ends, strict=True)]
+        axes, output = self.reach(X.shape[2:], kernel), self.places(X.shape[2:], kernel)
+        pads = [(0, 0), (0, 0), *((a.begin, a.end) for a in axes)]
         padded = np.pad(X, pads, constant_values=X.dtype.type(fill))
         extents = tuple(a.extent for a in axes)
         view = np.lib.stride_tricks.sliding_window_view(padded, extents, tuple(range(2, 2 + n)))

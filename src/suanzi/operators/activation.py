@@ -7,7 +7,10 @@ import numpy as np
 
 from suanzi.operators._checks import require_shape
 from suanzi.operators._elementwise import Elementwise, Mathematics
+from suanzi.operators._gradients import sum_to
 from suanzi.operators._operator import Example, TensorType, operator, require
+from suanzi.operators.arithmetic import Abs, Erf, Exp
+from suanzi.operators.logic import Where, masked
 
 SIGNED = np.array([-3, -1, -0.25, 0, 0.5, 1, 4], np.float32)
 """What the examples of activations show: both sides of zero, and zero."""
@@ -34,6 +37,9 @@ class Relu(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.maximum(X, 0)
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (masked(Y > 0, dY),)
+
 
 @operator(family="activation", torch="nn.LeakyReLU")
 class LeakyRelu(Activation):
@@ -43,6 +49,9 @@ class LeakyRelu(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.where(X < 0, self.alpha * X, X)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (Where()(X > 0, dY, self.alpha * dY),)
 
 
 @operator(family="activation", torch="nn.PReLU")
@@ -66,6 +75,12 @@ class PRelu(Elementwise):
     def formula(self, m: Mathematics, X: Any, slope: Any) -> Any:
         return m.where(X < 0, slope * X, X)
 
+    def grad(self, dY: Any, _Y: Any, X: Any, slope: Any) -> tuple[Any, ...]:
+        return (
+            lambda: Where()(X > 0, dY, slope * dY),
+            lambda: sum_to(masked(X <= 0, X * dY), slope.shape),
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.array([[-1, 2], [-3, -4], [5, 0]], np.float32)
@@ -84,6 +99,9 @@ class Elu(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.where(X < 0, self.alpha * (m.exp(X) - 1), X)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (Where()(X > 0, dY, self.alpha * Exp()(X) * dY),)
+
 
 @operator(family="activation", torch="nn.SELU")
 class Selu(Activation):
@@ -98,6 +116,9 @@ class Selu(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return self.gamma * m.where(X > 0, X, self.alpha * (m.exp(X) - 1))
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (self.gamma * Where()(X > 0, dY, self.alpha * Exp()(X) * dY),)
+
 
 @operator(family="activation", torch="nn.CELU")
 class Celu(Activation):
@@ -111,6 +132,9 @@ class Celu(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.maximum(X, 0) + m.minimum(self.alpha * (m.exp(X / self.alpha) - 1), 0)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (Where()(X > 0, dY, Exp()(X / self.alpha) * dY),)
+
 
 @operator(family="activation", torch="nn.Threshold")
 class ThresholdedRelu(Activation):
@@ -120,6 +144,9 @@ class ThresholdedRelu(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.where(self.alpha < X, X, 0)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (masked(self.alpha < X, dY),)
 
 
 @operator(family="activation", torch="nn.Softshrink")
@@ -134,6 +161,9 @@ class Shrink(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.where(-self.lambd > X, X + self.bias, m.where(self.lambd < X, X - self.bias, 0))
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (masked((-self.lambd > X) | (self.lambd < X), dY),)
 
 
 @operator(family="activation", torch="torch.clamp")
@@ -157,6 +187,15 @@ class Clip(Elementwise):
             X = m.maximum(X, min)
         return X if max is None else m.minimum(X, max)
 
+    def grad(self, dY: Any, _Y: Any, X: Any, min: Any = None, max: Any = None) -> tuple[Any, ...]:
+        low = -math.inf if min is None else min
+        high = math.inf if max is None else max
+        return (
+            lambda: masked((low <= X) & (high >= X), dY),
+            lambda: sum_to(masked((low > X) & (low < high), dY), min.shape),
+            lambda: sum_to(masked((high < X) | (high < low), dY), max.shape),
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         low, high = np.array(-0.5, np.float32), np.array(2, np.float32)
@@ -178,6 +217,10 @@ class HardSigmoid(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.maximum(m.minimum(self.alpha * X + self.beta, 1), 0)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        line = self.alpha * X + self.beta
+        return (masked((line > 0) & (line < 1), self.alpha * dY),)
+
 
 @operator(family="activation", torch="nn.Hardswish")
 class HardSwish(Activation):
@@ -185,6 +228,9 @@ class HardSwish(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return X * m.maximum(m.minimum(X * (1 / 6) + 0.5, 1), 0)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (masked(X > -3, Where()(X < 3, dY * (X / 3 + 0.5), dY)),)
 
 
 @operator(family="activation", torch="nn.Sigmoid")
@@ -194,6 +240,9 @@ class Sigmoid(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.sigmoid(X)
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY * Y * (1 - Y),)
+
 
 @operator(family="activation", torch="nn.Tanh")
 class Tanh(Activation):
@@ -201,6 +250,9 @@ class Tanh(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.tanh(X)
+
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY * (1 - Y * Y),)
 
 
 def softplus(m: Mathematics, x: Any) -> Any:
@@ -215,6 +267,9 @@ class Softplus(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return softplus(m, X)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Sigmoid()(X),)
+
 
 @operator(family="activation", torch="nn.Softsign")
 class Softsign(Activation):
@@ -223,6 +278,10 @@ class Softsign(Activation):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return X / (1 + m.abs(X))
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        size = 1 + Abs()(X)
+        return (dY / (size * size),)
+
 
 @operator(family="activation", torch="nn.Mish")
 class Mish(Activation):
@@ -230,6 +289,10 @@ class Mish(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return X * m.tanh(softplus(m, X))
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        t = Tanh()(Softplus()(X))
+        return (dY * (t + X * (1 - t * t) * Sigmoid()(X)),)
 
 
 @operator(family="activation", torch="nn.SiLU")
@@ -240,6 +303,10 @@ class Swish(Activation):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return X * m.sigmoid(self.alpha * X)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        s = Sigmoid()(self.alpha * X)
+        return (dY * s * (1 + self.alpha * X * (1 - s)),)
 
 
 @operator(family="activation")
@@ -262,6 +329,10 @@ class SwiGLU(Elementwise):
     def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
         return A * m.sigmoid(self.alpha * A) * B
 
+    def grad(self, dY: Any, _Y: Any, A: Any, B: Any) -> tuple[Any, ...]:
+        s = Sigmoid()(self.alpha * A)
+        return lambda: dY * B * s * (1 + self.alpha * A * (1 - s)), lambda: dY * A * s
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [Example(cls(), (SIGNED, SIGNED[::-1].copy()))]
@@ -280,6 +351,15 @@ class Gelu(Activation):
             inner = math.sqrt(2 / math.pi) * (X + 0.044715 * (X * X * X))
             return 0.5 * X * (1 + m.tanh(inner))
         return 0.5 * X * (1 + m.erf(X * math.sqrt(0.5)))
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        if self.approximate == "tanh":
+            factor = math.sqrt(2 / math.pi)
+            t = Tanh()(factor * (X + 0.044715 * (X * X * X)))
+            slope = factor * (1 + 3 * 0.044715 * (X * X)) * (1 - t * t)
+            return (0.5 * dY * (1 + t + X * slope),)
+        density = Exp()(-0.5 * X * X) * (1 / math.sqrt(2 * math.pi))
+        return (dY * (0.5 * (1 + Erf()(X * math.sqrt(0.5))) + X * density),)
 
     @classmethod
     def examples(cls) -> list[Example]:

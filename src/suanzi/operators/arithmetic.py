@@ -5,13 +5,18 @@ took fewer types. Source, of all here: https://onnx.ai/onnx/operators/
 """
 
 import functools
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from suanzi.operators._checks import widen
 from suanzi.operators._elementwise import Elementwise, Mathematics, Pointwise
+from suanzi.operators._gradients import like, sum_to
 from suanzi.operators._operator import Array, Example, TensorType, operator
+from suanzi.operators.cast import cast
+from suanzi.operators.logic import Equal, Where, masked
 
 
 class Unary(Elementwise):
@@ -55,6 +60,9 @@ class Add(Binary):
     def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
         return A + B
 
+    def grad(self, dC: Any, _C: Any, _A: Any, _B: Any) -> tuple[Any, ...]:
+        return lambda: sum_to(dC, _A.shape), lambda: sum_to(dC, _B.shape)
+
 
 @operator(family="arithmetic", torch="torch.sub")
 class Sub(Binary):
@@ -62,6 +70,9 @@ class Sub(Binary):
 
     def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
         return A - B
+
+    def grad(self, dC: Any, _C: Any, _A: Any, _B: Any) -> tuple[Any, ...]:
+        return lambda: sum_to(dC, _A.shape), lambda: sum_to(-dC, _B.shape)
 
 
 @operator(family="arithmetic", torch="torch.mul")
@@ -71,6 +82,9 @@ class Mul(Binary):
     def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
         return A * B
 
+    def grad(self, dC: Any, _C: Any, A: Any, B: Any) -> tuple[Any, ...]:
+        return lambda: sum_to(dC * B, A.shape), lambda: sum_to(dC * A, B.shape)
+
 
 @operator(family="arithmetic", torch="torch.div")
 class Div(Binary):
@@ -78,6 +92,9 @@ class Div(Binary):
 
     def formula(self, m: Mathematics, A: Any, B: Any) -> Any:
         return m.divide(A, B)
+
+    def grad(self, dC: Any, _C: Any, A: Any, B: Any) -> tuple[Any, ...]:
+        return lambda: sum_to(dC / B, A.shape), lambda: sum_to(-dC * (A / B) / B, B.shape)
 
 
 @operator(family="arithmetic", torch="torch.pow")
@@ -95,6 +112,21 @@ class Pow(Elementwise):
 
     def formula(self, m: Mathematics, X: Any, Y: Any) -> Any:
         return m.pow(X, Y)
+
+    def grad(self, dZ: Any, Z: Any, X: Any, Y: Any) -> tuple[Any, ...]:
+        Y = cast(Y, X.dtype)
+        zero, one = like(0, X), like(1, X)
+
+        def by_base() -> Any:
+            less = Where()(Equal()(Y, zero), one, Y - 1)  # 0 · X, not 0 · X^-1
+            once = isinstance(less, np.ndarray) and bool((less == 1).all())
+            return sum_to(dZ * Y * (X if once else X**less), X.shape)
+
+        def by_exponent() -> Any:
+            flat = Equal()(X, zero) & (Y >= 0)
+            return sum_to(masked(~flat, dZ * Z * Log()(Where()(flat, one, X))), Y.shape)
+
+        return by_base, by_exponent
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -119,6 +151,12 @@ class Mod(Pointwise):
             remainder = np.fmod if self.fmod else np.mod
             return np.asarray(remainder(widen(A), widen(B)), A.dtype)
 
+    def grad(self, dC: Any, C: Any, A: Any, B: Any) -> tuple[Any, ...]:
+        return (
+            lambda: sum_to(dC, A.shape),
+            lambda: sum_to(-dC * Round()((A - C) / B), B.shape),  # the whole number of times
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         A, B = np.array([-7, -3, 5, 8]), np.array([3, -2, 3, -5])
@@ -135,6 +173,9 @@ class Neg(Unary):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return -X
 
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (-dY,)
+
 
 @operator(family="arithmetic", torch="torch.abs")
 class Abs(Unary):
@@ -142,6 +183,9 @@ class Abs(Unary):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.abs(X)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Sign()(X),)
 
 
 @operator(family="arithmetic", torch="torch.sign")
@@ -152,6 +196,9 @@ class Sign(Unary):
         size = m.where(m.abs(X) > 0, 1, X)  # NaN stays, as 0 does
         return m.where(X < 0, -size, size)
 
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (None,)
+
 
 @operator(family="arithmetic", torch="torch.sqrt")
 class Sqrt(PositiveUnary):
@@ -159,6 +206,9 @@ class Sqrt(PositiveUnary):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.sqrt(X)
+
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY / (Y + Y),)
 
 
 @operator(family="arithmetic", torch="torch.reciprocal")
@@ -168,6 +218,9 @@ class Reciprocal(PositiveUnary):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return 1 / X
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (-dY * Y * Y,)
+
 
 @operator(family="arithmetic", torch="torch.exp")
 class Exp(Unary):
@@ -175,6 +228,9 @@ class Exp(Unary):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.exp(X)
+
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY * Y,)
 
 
 @operator(family="arithmetic", torch="torch.log")
@@ -184,6 +240,9 @@ class Log(PositiveUnary):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.log(X)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / X,)
+
 
 @operator(family="arithmetic", torch="torch.erf")
 class Erf(Unary):
@@ -191,6 +250,9 @@ class Erf(Unary):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.erf(X)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Exp()(-X * X) * (2 / math.sqrt(math.pi)),)
 
 
 @operator(family="arithmetic", torch="torch.floor")
@@ -200,6 +262,9 @@ class Floor(Unary):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.floor(X)
 
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (None,)
+
 
 @operator(family="arithmetic", torch="torch.ceil")
 class Ceil(Unary):
@@ -207,6 +272,9 @@ class Ceil(Unary):
 
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.ceil(X)
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (None,)
 
 
 @operator(family="arithmetic", torch="torch.round")
@@ -216,6 +284,21 @@ class Round(Unary):
     def formula(self, m: Mathematics, X: Any) -> Any:
         return m.round(X)
 
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (None,)
+
+
+def _summed(dY: Any, x: Any) -> Any:
+    """The gradient of an input that broadcast, when it is asked for."""
+    return lambda: sum_to(dY, x.shape)
+
+
+def shared(dY: Any, Y: Any, data: Sequence[Any]) -> tuple[Any, ...]:
+    """The gradients of inputs of which Y is the largest, or the smallest: equal ones share dY."""
+    masks = [Equal()(x, Y) for x in data]
+    part = dY / functools.reduce(lambda a, b: a + b, (cast(mask, dY.dtype) for mask in masks))
+    return tuple(_summed(masked(mask, part), x) for mask, x in zip(masks, data, strict=True))
+
 
 @operator(family="arithmetic", torch="torch.maximum")
 class Max(Variadic):
@@ -223,6 +306,9 @@ class Max(Variadic):
 
     def formula(self, m: Mathematics, *data: Any) -> Any:
         return functools.reduce(m.maximum, data)
+
+    def grad(self, dY: Any, Y: Any, *data: Any) -> tuple[Any, ...]:
+        return shared(dY, Y, data)
 
 
 @operator(family="arithmetic", torch="torch.minimum")
@@ -232,6 +318,9 @@ class Min(Variadic):
     def formula(self, m: Mathematics, *data: Any) -> Any:
         return functools.reduce(m.minimum, data)
 
+    def grad(self, dY: Any, Y: Any, *data: Any) -> tuple[Any, ...]:
+        return shared(dY, Y, data)
+
 
 @operator(family="arithmetic", torch="torch.sum")
 class Sum(Variadic):
@@ -240,6 +329,9 @@ class Sum(Variadic):
     def formula(self, m: Mathematics, *data: Any) -> Any:
         return functools.reduce(lambda a, b: a + b, data)
 
+    def grad(self, dY: Any, _Y: Any, *_data: Any) -> tuple[Any, ...]:
+        return tuple(_summed(dY, x) for x in _data)
+
 
 @operator(family="arithmetic", torch="torch.mean")
 class Mean(Variadic):
@@ -247,3 +339,7 @@ class Mean(Variadic):
 
     def formula(self, m: Mathematics, *data: Any) -> Any:
         return functools.reduce(lambda a, b: a + b, data) / len(data)
+
+    def grad(self, dY: Any, _Y: Any, *_data: Any) -> tuple[Any, ...]:
+        part = dY / len(_data)
+        return tuple(_summed(part, x) for x in _data)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
+from suanzi.operators._attention_gradient import attention_gradient
 from suanzi.operators._checks import agree, require_dtype, require_shape, widen
 from suanzi.operators._heads import Dims, merge, split, split_dims
 from suanzi.operators._operator import (
@@ -160,6 +162,21 @@ class Attention(Operator):
         Y = _product(shares, value[:, :, None]).reshape(N, heads, T, -1)
         qk = stages[self.qk_matmul_output_mode]
         return merge(Y) if Q.ndim == 3 else Y, key, value, qk
+
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        Q: Any,
+        K: Any,
+        V: Any,
+        attn_mask: Any = None,
+        past_key: Any = None,
+        past_value: Any = None,
+        nonpad_kv_seqlen: Any = None,
+    ) -> tuple[Any, ...]:
+        rest = (attn_mask, past_key, past_value, nonpad_kv_seqlen)
+        return attention_gradient(self, dY, Q, K, V, *rest)
 
     def _bias(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 
 from suanzi.operators._checks import NARROW, STRING, widen
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
-from suanzi.operators._types import bits, element_type, is_integer
+from suanzi.operators._types import bits, element_number, element_type, is_integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +100,23 @@ class Cast(Casting):
     def numpy(self, input: Array) -> Array:
         return self.cast(input, element_type(self.to))
 
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (cast(dY, _X.dtype),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.array([-1.5, 0, 2.75], np.float32)
         return [Example(cls(to=to), (X,)) for to in (7, 8, 9, 10)]
+
+
+def cast(value: Any, dtype: Any) -> Any:
+    """The value in an element type, itself where it has that type.
+
+    >>> cast(np.array([1, 2]), np.float32)
+    array([1., 2.], dtype=float32)
+    """
+    to = np.dtype(dtype)
+    return value if np.dtype(value.dtype) == to else Cast(to=element_number(to))(value)
 
 
 @operator(family="cast", torch="torch.Tensor.type_as")
@@ -115,6 +128,9 @@ class CastLike(Casting):
 
     def numpy(self, input: Array, target_type: Array) -> Array:
         return self.cast(input, target_type.dtype)
+
+    def grad(self, dY: Any, _Y: Any, _X: Any, _target_type: Any) -> tuple[Any, ...]:
+        return cast(dY, _X.dtype), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -158,6 +174,9 @@ class Identity(Operator):
 
     def numpy(self, input: Array) -> Array:
         return input
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY,)
 
     @classmethod
     def examples(cls) -> list[Example]:

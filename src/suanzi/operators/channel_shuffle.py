@@ -1,5 +1,7 @@
 """Channels of several groups mixed, as ShuffleNet does between its grouped convolutions."""
 
+from typing import Any
+
 import numpy as np
 
 from suanzi.errors import SuanziError
@@ -30,6 +32,9 @@ class ChannelShuffle(Operator):
         N, C, *sizes = X.shape
         grouped = X.reshape(N, self.group, C // self.group, *sizes)
         return grouped.swapaxes(1, 2).reshape(X.shape)
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (ChannelShuffle(group=max(_X.shape[1] // self.group, 1))(dY),)
 
     @classmethod
     def examples(cls) -> list[Example]:

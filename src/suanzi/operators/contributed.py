@@ -3,9 +3,12 @@
 Source, of all here: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 """
 
+from typing import Any
+
 import numpy as np
 
 from suanzi.errors import SuanziError
+from suanzi.operators._compose import swap_last
 from suanzi.operators._heads import split, split_dims
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
 from suanzi.operators._recurrent import Function
@@ -32,6 +35,10 @@ class Inverse(Operator):
         except np.linalg.LinAlgError:
             raise SuanziError("a matrix has no inverse", input="X") from None
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        across = swap_last(Y)
+        return (-(across @ dY @ across),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [Example(cls(), (np.array([[[2, 1], [1, 1]], [[0, 4], [1, 0]]], np.float32),))]
@@ -50,6 +57,8 @@ class DynamicQuantizeLSTM(LSTM):
     W [D, I, 4·H] and R [D, H, 4·H] have the axes that LSTM's have, in another order; their scales
     and zero points are [D], or [D, 4·H].
     """
+
+    grad = None  # type: ignore[assignment]  # what is rounded has none
 
     def infer(
         self, X: TensorType, W: TensorType, R: TensorType, *others: TensorType | None

@@ -1,9 +1,9 @@
-"""Convolution and its transpose, over any number of spatial axes."""
+"""Convolution, its transpose, and what their gradients take, over any number of spatial axes."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from suanzi.errors import SuanziError
 from suanzi.operators._checks import agree, per_channel, require_dtype, require_shape, widen
 from suanzi.operators._operator import Array, Dim, Example, Ints, TensorType, operator, require
 from suanzi.operators._windows import Axis, Windowed, overlap_add
+from suanzi.operators.joining import Slice
+from suanzi.operators.reduction import ReduceSum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,14 @@ class Conv(Convolution):
             Y = Y + per_channel(B, X.ndim)
         return Y.astype(X.dtype)
 
+    def grad(self, dY: Any, _Y: Any, X: Any, W: Any, _B: Any = None) -> tuple[Any, ...]:
+        made = attributes(self.explicit(X.shape[2:], W.shape[2:]))
+        return (
+            lambda: back_to(X.shape, dY.shape, made)(dY, W),
+            lambda: ConvWeightGradient(**made)(X, dY),
+            *(() if _B is None else (lambda: sum_channels(dY),)),
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.arange(50, dtype=np.float32).reshape(1, 2, 5, 5)
@@ -184,6 +194,14 @@ class ConvTranspose(Convolution):
             Y = Y + per_channel(B, X.ndim)
         return Y.astype(X.dtype)
 
+    def grad(self, dY: Any, _Y: Any, X: Any, W: Any, _B: Any = None) -> tuple[Any, ...]:
+        made = attributes(self.explicit(X.shape[2:], W.shape[2:]))
+        return (
+            lambda: as_far_as(X.shape, Conv(**made)(dY, W)),
+            lambda: ConvWeightGradient(**made)(dY, X),
+            *(() if _B is None else (lambda: sum_channels(dY),)),
+        )
+
     def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
         """Each input element takes one for each weight that it meets."""
         X, W = inputs[:2]
@@ -201,4 +219,100 @@ class ConvTranspose(Convolution):
             Example(cls(strides=(2, 3), auto_pad="SAME_UPPER"), (X, W, None)),
             Example(cls(strides=(2, 2), output_shape=(8, 8)), (X, W, B)),
             Example(cls(group=2, dilations=(2, 1)), (X, W[:, :1], B)),
+        ]
+
+
+def attributes(conv: "Convolution | ConvWeightGradient") -> dict[str, Any]:
+    """What a convolution has in common with its transpose and its gradient."""
+    names = ("kernel_shape", "strides", "pads", "dilations", "group")
+    return {name: getattr(conv, name) for name in names}
+
+
+def back_to(shape: Ints, places: Ints, made: dict[str, Any]) -> ConvTranspose:
+    """The transpose of the Conv with these attributes from a value of shape `places` to `shape`."""
+    axes = Conv(**made).axes(len(shape) - 2)
+    left = [  # what the windows don't reach at the end
+        size + a.begin + a.end - a.extent - (count - 1) * a.stride
+        for size, count, a in zip(shape[2:], places[2:], axes, strict=True)
+    ]
+    return ConvTranspose(output_padding=tuple(left), **made)
+
+
+def as_far_as(shape: Ints, value: Any) -> Any:
+    """The value without the places at the end that are beyond this shape."""
+    if tuple(value.shape) == tuple(shape):
+        return value
+    axes = np.arange(2, len(shape))
+    return Slice()(value, np.zeros_like(axes), np.array(shape[2:], np.int64), axes)
+
+
+def sum_channels(dY: Any) -> Any:
+    """The gradient of a number added to each channel."""
+    axes = np.array([0, *range(2, len(dY.shape))], np.int64)
+    return ReduceSum(keepdims=0)(dY, axes)
+
+
+@operator(family="convolution")
+class ConvWeightGradient(Windowed):
+    """Sums what each weight of a convolution was multiplied by, times its output's gradient.
+
+    dW[m,c,u,v] = Σ_n,y,x X[n, c, y·s+u·d-p, x·s+v·d-p] · dY[n,m,y,x], X being 0 outside.
+
+    X [N, C, *sizes], dY [N, M, *places], dW [M, C/group, *kernel_shape]; the attributes are the
+    Conv's. dY may have fewer places than X has room for: those at the end are left out. A
+    ConvTranspose's weights have this gradient with the roles of X and dY exchanged.
+    Sums of half-precision numbers are taken in float32.
+    """
+
+    group: int = 1
+
+    def infer(self, X: TensorType, dY: TensorType) -> TensorType:
+        require_dtype(dY, X.dtype, "dY")
+        require(X.rank is None or X.rank > 2, "wrong rank", "X", "at least 3 axes", X)
+        require(self.group > 0, "wrong group", "group", "at least 1", self.group)
+        if X.shape is None or dY.shape is None:
+            return TensorType(X.dtype, None)
+        require(dY.rank == X.rank, "wrong rank", "dY", f"{X.rank} axes, as X has", dY)
+        (N, C, *sizes), (_, M, *places) = X.shape, dY.shape
+        room = self.output_sizes(sizes)
+        require_shape(dY, (N, M, *(None,) * len(room)), "dY")
+        for place, most in zip(places, room, strict=True):
+            fits = not isinstance(place, int) or not isinstance(most, int) or place <= most
+            require(fits, "more places than X has room for", "dY", list(room), dY)
+        for t, channels, name in ((X, C, "X"), (dY, M, "dY")):
+            divides = not isinstance(channels, int) or channels % self.group == 0
+            require(divides, "doesn't divide into groups", name, self.group, t)
+        per_group = C // self.group if isinstance(C, int) else C if self.group == 1 else None
+        kernel = [axis.kernel for axis in self.axes(len(sizes))]
+        return TensorType(X.dtype, (M, per_group, *kernel))
+
+    def numpy(self, X: Array, dY: Array) -> Array:
+        (N, M, *places), C, G, n = dY.shape, X.shape[1], self.group, X.ndim - 2
+        view = self.windows(widen(X), 0)[(slice(None),) * 2 + tuple(map(slice, places))]
+        kernel = view.shape[2 + n :]
+        taps = view.reshape(N, G, C // G, math.prod(places), math.prod(kernel))
+        columns = taps.transpose(1, 0, 3, 2, 4).reshape(G, N * math.prod(places), -1)
+        rows = widen(dY).reshape(N, G, M // G, -1).transpose(1, 2, 0, 3).reshape(G, M // G, -1)
+        return (rows @ columns).reshape(M, C // G, *kernel).astype(X.dtype)
+
+    def grad(self, ddW: Any, _dW: Any, X: Any, dY: Any) -> tuple[Any, ...]:
+        made = attributes(self.explicit(X.shape[2:]))
+        return (
+            lambda: back_to(X.shape, dY.shape, made)(dY, ddW),
+            lambda: as_far_as(dY.shape, Conv(**made)(X, ddW)),
+        )
+
+    def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
+        """Each element of dY takes one for each weight of its filter."""
+        assert inputs[1] is not None
+        return inputs[1].size * math.prod(outputs[0].sizes[1:])
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        X = np.arange(50, dtype=np.float32).reshape(1, 2, 5, 5) / 10
+        dY = np.arange(36, dtype=np.float32).reshape(1, 4, 3, 3) / 10 - 1
+        return [
+            Example(cls(kernel_shape=(3, 3), strides=(2, 2), pads=(1, 1, 1, 1)), (X, dY)),
+            Example(cls(kernel_shape=(2, 2), dilations=(2, 2), group=2), (X, dY)),
+            Example(cls(kernel_shape=(3,)), (X[:, :, 0], dY[:, :, 0])),
         ]

@@ -1,13 +1,16 @@
 """Running sums and products along an axis. Source: https://onnx.ai/onnx/operators/"""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from suanzi.operators._axes import axis_of
 from suanzi.operators._checks import widen
+from suanzi.operators._gradients import like
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator
+from suanzi.operators.cast import cast
+from suanzi.operators.logic import Equal, Where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,10 @@ class Cumulative(Operator):
         y = np.flip(y, 0) if self.reverse else y
         return np.moveaxis(y, 0, along).astype(x.dtype, copy=False)
 
+    def back(self, dY: Any, axis: Any) -> Any:
+        """The sum of dY over the elements that each x has a part in."""
+        return CumSum(exclusive=self.exclusive, reverse=1 - self.reverse)(dY, axis)
+
     @classmethod
     def examples(cls) -> list[Example]:
         x = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
@@ -53,9 +60,21 @@ class CumSum(Cumulative):
 
     function = np.add
 
+    def grad(self, dY: Any, _Y: Any, _x: Any, axis: Any) -> tuple[Any, ...]:
+        return self.back(dY, axis), None
+
 
 @operator(family="reduction", torch="torch.cumprod")
 class CumProd(Cumulative):
     """y[i] = Π x[j]; integers wrap around. New in opset 26."""
 
     function = np.multiply
+
+    def grad(self, dY: Any, Y: Any, x: Any, axis: Any) -> tuple[Any, ...]:
+        """Σ dY·Y/x over the products that x is in; at the first zero the products without it."""
+        zero = Equal()(x, like(0, x))
+        count = CumSum(reverse=self.reverse)(cast(zero, x.dtype), axis)
+        first, one = zero & (count < 2), like(1, x)
+        without = self(Where()(first, one, x), axis)
+        rest = self.back(dY * Y, axis) / Where()(zero, one, x)
+        return Where()(first, self.back(dY * without, axis), rest), None

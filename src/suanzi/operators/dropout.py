@@ -1,11 +1,14 @@
 """Dropout: the identity at inference, random zeros in training."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from suanzi.operators._checks import widen
+from suanzi.operators._gradients import like
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators.cast import cast
+from suanzi.operators.logic import Where, masked
 
 
 @operator(family="dropout", torch="nn.Dropout")
@@ -43,6 +46,20 @@ class Dropout(Operator):
         random = np.random.RandomState(None if self.seed is None else self.seed % 2**32)
         mask = np.asarray(random.uniform(0, 1, data.shape) >= probability)
         return (mask * widen(data) * (1 / (1 - probability))).astype(data.dtype), mask
+
+    def grad(
+        self,
+        dY: tuple[Any, Any],
+        Y: tuple[Any, Any],
+        _data: Any,
+        ratio: Any = None,
+        training_mode: Any = None,
+    ) -> tuple[Any, ...]:
+        d = dY[0]
+        if training_mode is None:
+            return (d,)
+        kept = 1 - cast(like(0.5, d) if ratio is None else ratio, d.dtype)
+        return (masked(Y[1], d / Where()(training_mode, kept, like(1, d))),)
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -1,12 +1,16 @@
 """Einstein's summation: products of tensors, written as an equation of their axes' names."""
 
+import functools
 import math
+import string
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._checks import require_dtype, widen
+from suanzi.operators._gradients import expand, sum_to, transpose
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -94,6 +98,37 @@ class Einsum(Operator):
         equation = f"{','.join(terms)}->{right}"
         Y = np.einsum(equation, *map(widen, inputs), optimize=len(inputs) > 1)
         return np.asarray(Y).astype(inputs[0].dtype)
+
+    def grad(self, dY: Any, _Y: Any, *inputs: Any) -> tuple[Any, ...]:
+        return tuple(functools.partial(self._gradient, dY, inputs, i) for i in range(len(inputs)))
+
+    def _gradient(self, dY: Any, inputs: Sequence[Any], i: int) -> Any:
+        """Input i's, again such a sum: of dY and the other inputs, to the axes of this one."""
+        terms, right = self._terms()
+        before, _, after = terms[i].partition(MORE)
+        shape, dtype = tuple(inputs[i].shape), np.dtype(dY.dtype)
+        start, stop = len(before), len(shape) - len(after)
+        middle, sizes = shape[start:stop], shape[:start] + shape[stop:]
+        given = [*zip(terms, inputs, strict=True)]
+        given[i] = right, dY
+        known = "".join(term for term, _ in given)
+        unused = (c for c in string.ascii_letters if c not in known + before + after)
+        names = ""
+        for letter, size in zip(before + after, sizes, strict=True):
+            name = letter
+            if letter in names:  # off the diagonal the gradient is 0
+                name = next(unused)
+                given.append((letter + name, np.eye(size, dtype=dtype)))
+            elif letter not in known:  # what was summed gets the same everywhere
+                given.append((letter, np.ones(size, dtype)))
+            names += name
+        unnamed = MORE if MORE in right else ""
+        equation = f"{','.join(term for term, _ in given)}->{unnamed}{names}"
+        made = Einsum(equation=equation)(*(x for _, x in given))
+        target = middle + sizes
+        made = sum_to(expand(made, np.broadcast_shapes(made.shape, target)), target)
+        first = range(len(middle), len(middle) + start)
+        return transpose(made, *first, *range(len(middle)), *range(len(middle) + start, len(shape)))
 
     def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
         """One for each combination of all axes and each further input, if done in one go."""

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from suanzi.operators._axes import axis_of, ints, length, product
+from suanzi.operators._gradients import reshape
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
 from suanzi.operators._types import element_type
+from suanzi.operators.joining import Concat
+from suanzi.operators.reduction import ReduceSum
 
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -107,6 +110,9 @@ class EyeLike(Operator):
         rows, columns = input.shape
         return np.eye(rows, columns, self.k, self._dtype(input.dtype))
 
+    def grad(self, _dY: Any, _Y: Any, _input: Any) -> tuple[Any, ...]:
+        return (None,)
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [Example(cls(), (X23,)), Example(cls(k=-1, dtype=7), (X23,))]
@@ -145,6 +151,14 @@ class Range(Operator):
         steps = np.arange(count).astype(dtype) * delta.astype(dtype).item()
         return np.asarray(start.astype(dtype).item() + steps, start.dtype)
 
+    def grad(self, dY: Any, _Y: Any, _start: Any, _limit: Any, _delta: Any) -> tuple[Any, ...]:
+        steps = np.arange(dY.shape[0]).astype(np.dtype(dY.dtype))
+        return (
+            lambda: reshape(ReduceSum(keepdims=0)(dY), _start.shape),
+            None,
+            lambda: reshape(ReduceSum(keepdims=0)(dY * steps), _delta.shape),
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [
@@ -179,6 +193,11 @@ class OneHot(Operator):
         classes = np.arange(count).reshape([count if a == axis else 1 for a in range(places.ndim)])
         hot = (places == classes) | (places + count == classes)
         return np.where(hot, values[1:], values[:1])
+
+    def grad(self, dY: Any, _Y: Any, indices: Any, depth: Any, _values: Any) -> tuple[Any, ...]:
+        hot = self(indices, depth, np.array([0, 1], np.dtype(dY.dtype)))
+        parts = (reshape(ReduceSum(keepdims=0)(dY * part), (1,)) for part in (1 - hot, hot))
+        return None, None, Concat(axis=0)(*parts)
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -1,9 +1,12 @@
 """Spectra: the discrete Fourier transform, of a whole signal and of the frames of one."""
 
+from typing import Any
+
 import numpy as np
 
 from suanzi.operators._axes import axis_of
 from suanzi.operators._checks import require_dtype, require_shape, widen
+from suanzi.operators._compose import part
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -13,6 +16,7 @@ from suanzi.operators._operator import (
     operator,
     require,
 )
+from suanzi.operators.joining import Pad
 
 WAVE = np.sin(np.arange(16, dtype=np.float32)).reshape(2, 8, 1)
 
@@ -45,6 +49,12 @@ def number(t: TensorType | None, input: str) -> int | None:
 
 def scalar(x: Array | None) -> int | None:
     return None if x is None else int(x.item())
+
+
+def _filled(x: Any, axis: int, size: int) -> Any:
+    """x with zeros behind along the axis, up to the size."""
+    missing = size - x.shape[axis]
+    return Pad()(x, np.array([0, missing]), None, np.array([axis])) if missing > 0 else x
 
 
 @operator(family="signal", torch="torch.fft.fft")
@@ -104,6 +114,34 @@ class DFT(Operator):
         if self.inverse:
             return np.asarray(np.fft.irfft(x, N, place)[..., None]).astype(input.dtype)
         return as_parts(np.fft.rfft(x, N, place), input)
+
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        _input: Any,
+        dft_length: Any = None,
+        axis: Any = None,
+    ) -> tuple[Any, ...]:
+        place = -2 if axis is None else int(np.asarray(axis).item())
+        place, shape = axis_of(place, len(_input.shape)), _input.shape
+        at, bins = np.array(place), dY.shape[place]
+        if self.onesided and self.inverse:  # each bin but the first and middle stands for two
+            made = part(DFT(onesided=1)(dY, None, at), place, 0, shape[place])
+            kept = made.shape[place]
+            double = np.full(kept, 2 / bins)
+            double[[0, *([bins // 2] if bins % 2 == 0 and bins // 2 < kept else [])]] = 1 / bins
+            along = (-1, *(1,) * (len(shape) - place - 1))
+            made = made * double.reshape(along).astype(np.dtype(dY.dtype))
+        else:
+            N = shape[place] if dft_length is None else int(np.asarray(dft_length).item())
+            if self.onesided:  # what isn't there has no gradient
+                dY = _filled(dY, place, N)
+            # The transform's adjoint: its inverse, but for the factor 1/N.
+            made = DFT(inverse=1 - self.inverse)(dY, None, at) * (1 / N if self.inverse else N)
+            made = part(made, place, 0, shape[place])
+        made = _filled(made, place, shape[place])
+        return made if shape[-1] == 2 else part(made, len(shape) - 1, 0, 1), None, None
 
     @classmethod
     def examples(cls) -> list[Example]:

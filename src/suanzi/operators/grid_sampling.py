@@ -1,18 +1,24 @@
 """Reading a picture at the places of a grid: AffineGrid makes grids, GridSample reads at them."""
 
-from collections.abc import Sequence
+import functools
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import ints, length
 from suanzi.operators._checks import agree, require_shape, widen
+from suanzi.operators._gradients import reshape, transpose
 from suanzi.operators._interpolation import (
     Tap,
+    cubic_slopes,
     cubic_taps,
     interpolate,
+    linear_slopes,
     linear_taps,
+    nearest_slopes,
     nearest_taps,
     zero_outside,
 )
@@ -20,6 +26,7 @@ from suanzi.operators._operator import (
     Array,
     Dim,
     Example,
+    Ints,
     Operator,
     TensorType,
     operator,
@@ -65,11 +72,20 @@ class AffineGrid(Grid):
 
     def numpy(self, theta: Array, size: Array) -> Array:
         N, _, *sizes = ints(size)
-        axes = [self._axis(s, widen(theta).dtype.type) for s in sizes]
-        places = np.stack(np.meshgrid(*axes, indexing="ij")[::-1], -1)
-        homogeneous = np.concatenate([places, np.ones_like(places[..., :1])], -1)
-        grid = homogeneous.reshape(-1, len(sizes) + 1) @ widen(theta).swapaxes(1, 2)
+        grid = self._places(tuple(sizes), widen(theta).dtype) @ widen(theta).swapaxes(1, 2)
         return grid.reshape(N, *sizes, len(sizes)).astype(theta.dtype)
+
+    def grad(self, dY: Any, _Y: Any, _theta: Any, _size: Any) -> tuple[Any, ...]:
+        N, *sizes, n = dY.shape
+        rows = transpose(reshape(dY, (N, math.prod(sizes), n)), 0, 2, 1)
+        return lambda: rows @ self._places(tuple(sizes), np.dtype(dY.dtype)), None
+
+    def _places(self, sizes: Ints, dtype: np.dtype[Any]) -> Array:
+        """Where the middles of all elements lie, by rows: x, y, ..., 1."""
+        axes = [self._axis(s, dtype.type) for s in sizes]
+        places = np.stack(np.meshgrid(*axes, indexing="ij")[::-1], -1)
+        whole = np.concatenate([places, np.ones_like(places[..., :1])], -1)
+        return whole.reshape(-1, len(sizes) + 1)
 
     def _axis(self, size: int, dtype: type) -> Array:
         """Where the middles of the elements lie."""
@@ -87,8 +103,16 @@ class AffineGrid(Grid):
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sampling(Grid):
+    """The attributes of GridSample, and of its gradient."""
+
+    mode: str = "linear"
+    padding_mode: str = "zeros"
+
+
 @operator(family="vision", torch="F.grid_sample")
-class GridSample(Grid):
+class GridSample(Sampling):
     """Y[n, c, o] = X[n, c] at the place grid[n, o], interpolated.
 
     X [N, C, *sizes], grid [N, *places, r], r the number of sizes, Y [N, C, *places]. mode is
@@ -98,9 +122,6 @@ class GridSample(Grid):
     and X had two spatial axes.
     Source: https://onnx.ai/onnx/operators/onnx__GridSample.html (opset 22)
     """
-
-    mode: str = "linear"
-    padding_mode: str = "zeros"
 
     def infer(self, X: TensorType, grid: TensorType) -> TensorType:
         choices = {"mode": TAPS, "padding_mode": ("zeros", "border", "reflection")}
@@ -117,18 +138,36 @@ class GridSample(Grid):
 
     def numpy(self, X: Array, grid: Array) -> Array:
         sizes = X.shape[2:]
-        # What isn't a number lies in the middle.
-        places = np.nan_to_num(np.moveaxis(widen(grid), -1, 0)[::-1], posinf=1e9, neginf=-1e9)
-        taps = [self._taps(place, size) for place, size in zip(places, sizes, strict=True)]
+        taps = self.taps(grid, sizes)
         batch = np.arange(len(X)).reshape(-1, *(1,) * len(sizes))
         x = X.astype(np.result_type(widen(X), np.float32)) if X.dtype.kind != "c" else X
         return np.asarray(np.moveaxis(interpolate(x, batch, taps), -1, 1)).astype(X.dtype)
 
-    def _taps(self, place: Array, size: int) -> Sequence[Tap]:
+    def grad(self, dY: Any, _Y: Any, X: Any, grid: Any) -> tuple[Any, ...]:
+        from suanzi.operators.grid_sampling_gradient import GridSampleGradient
+
+        both = functools.cache(lambda: GridSampleGradient(**vars(self))(dY, X, grid))
+        return lambda: both()[0], lambda: both()[1]
+
+    def taps(self, grid: Array, sizes: Ints, slope: bool = False) -> list[list[Tap]]:
+        """The taps along each axis, or with `slope` the derivatives of their weights by the
+        grid's coordinates.
+        """
+        # What isn't a number lies in the middle.
+        places = np.nan_to_num(np.moveaxis(widen(grid), -1, 0)[::-1], posinf=1e9, neginf=-1e9)
+        return [self._taps(x, size, slope) for x, size in zip(places, sizes, strict=True)]
+
+    def _taps(self, place: Array, size: int, slope: bool) -> list[Tap]:
         """The taps along one axis for coordinates from -1 to 1."""
         half = (place + 1) / 2
         x = half * (size - 1) if self.align_corners else half * size - 0.5
-        return [self._pad(tap, size) for tap in TAPS[self.mode](x)]
+        made = TAPS[self.mode](x)
+        if slope:
+            step = (size - 1 if self.align_corners else size) / 2
+            made = [
+                t._replace(weight=w * step) for t, w in zip(made, SLOPES[self.mode](x), strict=True)
+            ]
+        return [self._pad(tap, size) for tap in made]
 
     def _pad(self, tap: Tap, size: int) -> Tap:
         match self.padding_mode:
@@ -159,4 +198,5 @@ class GridSample(Grid):
         return [*examples, Example(cls(), (X[:, :, 0], grid[:, 0, :, :1]))]
 
 
+SLOPES = {"nearest": nearest_slopes, "linear": linear_slopes, "cubic": cubic_slopes}
 TAPS = {"nearest": nearest_taps, "linear": linear_taps, "cubic": cubic_taps}

@@ -1,6 +1,7 @@
 """Pictures on their way into a model: decoded, cut to size."""
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -100,6 +101,10 @@ class CenterCropPad(Operator):
         starts = [max(-e, 0) // 2 for e in extra]
         cut = [slice(start, start + o) for start, o in zip(starts, output, strict=True)]
         return np.pad(input_data[tuple(cut)], [(max(e, 0) // 2, -(-max(e, 0) // 2)) for e in extra])
+
+    def grad(self, dY: Any, _Y: Any, _input_data: Any, _shape: Any) -> tuple[Any, ...]:
+        sizes = [_input_data.shape[axis] for axis in self._axes(len(dY.shape))]
+        return self(dY, np.array(sizes)), None
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -4,14 +4,18 @@ An index below zero counts from the end; one outside its axis is an error.
 Source, of all here: https://onnx.ai/onnx/operators/
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from suanzi.errors import SuanziError
 from suanzi.operators._axes import axis_of
+from suanzi.operators._gradients import transpose, zeros
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators.shape import Unsqueeze
 
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -41,12 +45,38 @@ class Gather(Operator):
     def numpy(self, data: Array, indices: Array) -> Array:
         return np.asarray(np.take(data, indices, self.axis), data.dtype)
 
+    def grad(self, dY: Any, _Y: Any, _data: Any, indices: Any) -> tuple[Any, ...]:
+        axis = axis_of(self.axis, len(_data.shape))
+        return put_back(dY, axis, indices, _data.shape[axis]), None
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [
             Example(cls(), (X23, np.array([[0, 1], [-1, 0]]))),
             Example(cls(axis=1), (X23, np.array(2))),
         ]
+
+
+def put_back(dY: Any, axis: int, indices: Any, size: int) -> Any:
+    """The gradient of data of which Gather took indices: what went to several places adds up."""
+    rank, count = len(dY.shape), len(indices.shape)
+    first = [*range(axis, axis + count)]
+    rest = [a for a in range(rank) if a not in first]
+    rows = transpose(dY, *first, *rest)
+    nothing = zeros((size, *rows.shape[count:]), dY)
+    made = ScatterND(reduction="add")(nothing, Unsqueeze()(indices, np.array([-1])), rows)
+    return transpose(made, *range(1, axis + 1), 0, *range(axis + 1, rank - count + 1))
+
+
+def with_batch(indices: Any, batch_dims: int) -> Any:
+    """GatherND's indices with those of the batch before them: for batch_dims 0."""
+    from suanzi.operators.joining import Concat
+
+    if batch_dims == 0:
+        return indices
+    outer = tuple(indices.shape[:-1])
+    grid = np.moveaxis(np.indices(outer)[:batch_dims], 0, -1).astype(np.dtype(indices.dtype))
+    return Concat(axis=-1)(grid, indices)
 
 
 def _grid(indices: Array, axis: int) -> tuple[Array, ...]:
@@ -72,6 +102,10 @@ class GatherElements(Operator):
 
     def numpy(self, data: Array, indices: Array) -> Array:
         return np.asarray(data[_grid(indices, self.axis)])
+
+    def grad(self, dY: Any, _Y: Any, _data: Any, indices: Any) -> tuple[Any, ...]:
+        add = ScatterElements(axis=self.axis, reduction="add")
+        return add(zeros(_data.shape, dY), indices, dY), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -105,6 +139,10 @@ class GatherND(Operator):
         outer = indices.shape[:-1]
         batch = np.ogrid[tuple(slice(n) for n in outer)][: self.batch_dims]
         return np.asarray(data[(*batch, *np.moveaxis(indices, -1, 0))], data.dtype)
+
+    def grad(self, dY: Any, _Y: Any, _data: Any, indices: Any) -> tuple[Any, ...]:
+        places = with_batch(indices, self.batch_dims)
+        return ScatterND(reduction="add")(zeros(_data.shape, dY), places, dY), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -151,6 +189,19 @@ class Scatter(Operator):
             REDUCTIONS[self.reduction](y, places, updates)
         return y
 
+    def taken(self, value: Any, indices: Any) -> Any:
+        """What a value of the data's shape has at the places that the updates are put."""
+        raise NotImplementedError
+
+    def grad(self, dY: Any, _Y: Any, _data: Any, indices: Any, _updates: Any) -> tuple[Any, ...]:
+        """Of joining by add alone: by the others it takes the data, which needn't be kept here."""
+        if self.reduction not in ("none", "add"):
+            raise SuanziError("no gradient", expected="reduction none or add", found=self.reduction)
+        of_updates = functools.partial(self.taken, dY, indices)
+        if self.reduction == "add":
+            return dY, None, of_updates
+        return lambda: self(dY, indices, zeros(_updates.shape, dY)), None, of_updates
+
 
 @operator(family="indexing", torch="torch.scatter")
 class ScatterElements(Scatter):
@@ -168,6 +219,9 @@ class ScatterElements(Scatter):
 
     def numpy(self, data: Array, indices: Array, updates: Array) -> Array:
         return self.put(data, _grid(indices, self.axis), updates)
+
+    def taken(self, value: Any, indices: Any) -> Any:
+        return GatherElements(axis=self.axis)(value, indices)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -194,6 +248,9 @@ class ScatterND(Scatter):
 
     def numpy(self, data: Array, indices: Array, updates: Array) -> Array:
         return self.put(data, tuple(np.moveaxis(indices, -1, 0)), updates)
+
+    def taken(self, value: Any, indices: Any) -> Any:
+        return GatherND()(value, indices)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -255,6 +312,9 @@ class TopK(Operator):
         first = np.take(order, np.arange(k), self.axis)
         return np.take_along_axis(X, first, self.axis), first
 
+    def grad(self, dY: tuple[Any, Any], Y: tuple[Any, Any], _X: Any, _K: Any) -> tuple[Any, ...]:
+        return ScatterElements(axis=self.axis)(zeros(_X.shape, dY[0]), Y[1], dY[0]), None
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.array([[1, 4, 4, 2], [0, -1, 3, 3]], np.float32)
@@ -278,6 +338,9 @@ class Trilu(Operator):
     def numpy(self, input: Array, k: Array | None = None) -> Array:
         diagonal = 0 if k is None else int(k.item())
         return np.triu(input, diagonal) if self.upper else np.tril(input, diagonal)
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, k: Any = None) -> tuple[Any, ...]:
+        return (self(dY, k),)
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -1,11 +1,14 @@
 """Tensors joined, cut, padded and repeated. Source, of all here: https://onnx.ai/onnx/operators/"""
 
+import functools
 import itertools
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axes_of, axis_of, ints, length
+from suanzi.operators._gradients import reshape, zeros
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -16,6 +19,8 @@ from suanzi.operators._operator import (
     operator,
     require,
 )
+from suanzi.operators.indexing import put_back
+from suanzi.operators.reduction import ReduceSum
 
 X23 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -59,6 +64,14 @@ class Concat(Operator):
 
     def numpy(self, *inputs: Array) -> Array:
         return np.concatenate(inputs, self.axis)
+
+    def grad(self, dY: Any, _Y: Any, *_inputs: Any) -> tuple[Any, ...]:
+        axis = np.array([axis_of(self.axis, len(dY.shape))])
+        ends = [*itertools.accumulate(t.shape[axis.item()] for t in _inputs)]
+        return tuple(
+            functools.partial(Slice(), dY, np.array([start]), np.array([end]), axis)
+            for start, end in itertools.pairwise([0, *ends])
+        )
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -112,6 +125,13 @@ class Split(Operator):
         fits = min(parts) >= 0 and ends[-1] == whole
         require(fits, "the parts don't make the whole", "split", whole, parts)
         return tuple(np.split(input, ends[:-1], self.axis))
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, _split: Any = None) -> tuple[Any, ...]:
+        if not isinstance(dY, tuple):  # one part, which is all
+            return (dY,)
+        known = next(part for part in dY if part is not None)
+        parts = (zeros(t.shape, known) if d is None else d for d, t in zip(dY, _Y, strict=True))
+        return (Concat(axis=self.axis)(*parts),)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -177,6 +197,30 @@ class Slice(Operator):
     ) -> Array:
         return data[tuple(self._slices(data.ndim, starts, ends, axes, steps))]
 
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        _data: Any,
+        starts: Any,
+        ends: Any,
+        axes: Any = None,
+        steps: Any = None,
+    ) -> tuple[Any, ...]:
+        lists = (None if x is None else np.asarray(x) for x in (starts, ends, axes, steps))
+        slices = self._slices(len(_data.shape), *lists)  # type: ignore[arg-type]
+        places = [range(*s.indices(n)) for s, n in zip(slices, _data.shape, strict=True)]
+        before, after = [], []
+        for axis, (place, size) in enumerate(zip(places, _data.shape, strict=True)):
+            if place.step < 0:
+                dY, place = _reversed(dY, axis), place[::-1]
+            dY = _spread(dY, axis, place.step)
+            before.append(place.start if place else 0)
+            after.append(size - before[-1] - dY.shape[axis])
+        if not any(before + after):
+            return (dY,)
+        return (Pad()(dY, np.array(before + after, np.int64)),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         one, two = np.array([1]), np.array([0, 1])
@@ -196,6 +240,21 @@ def _sliced(size: Dim, part: slice) -> Dim:
         return len(range(*part.indices(size)))
     whole = part.start in (None, 0) and part.step in (None, 1)
     return size if whole and (part.stop is None or part.stop >= FAR) else None
+
+
+def _reversed(value: Any, axis: int) -> Any:
+    """The value's elements along the axis from the last to the first."""
+    return Slice()(value, np.array([-1]), np.array([-FAR]), np.array([axis]), np.array([-1]))
+
+
+def _spread(value: Any, axis: int, step: int) -> Any:
+    """The value with step - 1 zeros after each element along the axis."""
+    if step == 1:
+        return value
+    shape = tuple(value.shape)
+    apart = reshape(value, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+    padded = Pad()(apart, np.array([0, step - 1]), None, np.array([axis + 1]))
+    return reshape(padded, (*shape[:axis], shape[axis] * step, *shape[axis + 1 :]))
 
 
 @operator(family="joining", torch="F.pad")
@@ -272,6 +331,26 @@ class Pad(Operator):
             return np.pad(data[kept], added, constant_values=value)
         return np.pad(data[kept], added, mode=self.mode)  # type: ignore[call-overload, no-any-return]
 
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        _data: Any,
+        pads: Any,
+        _constant_value: Any = None,
+        axes: Any = None,
+    ) -> tuple[Any, ...]:
+        pads, axes = (None if x is None else np.asarray(x) for x in (pads, axes))
+        if self.mode == "constant":
+            cut = Pad()(dY, -pads, None, axes)
+            return cut, None, lambda: _sum_outside(dY, cut, _constant_value.shape)
+        for axis, width in enumerate(self.widths(len(_data.shape), pads, axes)):
+            if width != (0, 0):
+                size = _data.shape[axis]
+                source = Pad(mode=self.mode).numpy(np.arange(size), np.array(width))
+                dY = put_back(dY, axis, source, size)
+        return (dY,)
+
     @classmethod
     def examples(cls) -> list[Example]:
         pads, one = np.array([0, 2, 1, 1]), np.array([-1])
@@ -281,6 +360,11 @@ class Pad(Operator):
             Example(cls(mode="edge"), (X23, np.array([-1, 2]), None, one)),
             Example(cls(mode="wrap"), (X23, pads)),
         ]
+
+
+def _sum_outside(dY: Any, cut: Any, shape: Ints) -> Any:
+    """The gradient of what is put around."""
+    return reshape(ReduceSum(keepdims=0)(dY) - ReduceSum(keepdims=0)(cut), shape)
 
 
 @operator(family="joining", torch="torch.tile")
@@ -306,6 +390,12 @@ class Tile(Operator):
 
     def numpy(self, input: Array, repeats: Array) -> Array:
         return np.tile(input, ints(repeats))
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, _repeats: Any) -> tuple[Any, ...]:
+        """The sum over the repetitions: an axis of their number put before each."""
+        pairs = [(y // max(n, 1), n) for y, n in zip(dY.shape, _input.shape, strict=True)]
+        made = reshape(dY, tuple(itertools.chain(*pairs)))
+        return ReduceSum(keepdims=0)(made, np.arange(0, 2 * len(pairs), 2)), None
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -1,11 +1,14 @@
 """Products of matrices."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from suanzi.operators._checks import agree, require_dtype, widen
+from suanzi.operators._compose import swap_last
+from suanzi.operators._gradients import reshape, sum_to
 from suanzi.operators._operator import (
     Array,
     Example,
@@ -53,6 +56,25 @@ class MatMul(Operator):
 
     def numpy(self, A: Array, B: Array) -> Array:
         return np.asarray(np.matmul(widen(A), widen(B))).astype(A.dtype)
+
+    def grad(self, dY: Any, _Y: Any, A: Any, B: Any) -> tuple[Any, ...]:
+        """dA = dY @ Bᵀ, dB = Aᵀ @ dY, a lone axis taken as a row of A, a column of B."""
+        rows = reshape(A, (1, *A.shape)) if len(A.shape) == 1 else A
+        columns = reshape(B, (*B.shape, 1)) if len(B.shape) == 1 else B
+        M, N = rows.shape[-2], columns.shape[-1]
+        batch = dY.shape[: len(dY.shape) - (len(A.shape) > 1) - (len(B.shape) > 1)]
+        dY = reshape(dY, (*batch, M, N))
+
+        def by_columns() -> Any:
+            if len(columns.shape) > 2:
+                return sum_to(swap_last(rows) @ dY, columns.shape)
+            count = math.prod(batch) * M  # one product for all the batch, as B is one
+            return swap_last(reshape(rows, (count, rows.shape[-1]))) @ reshape(dY, (count, N))
+
+        return (
+            lambda: reshape(sum_to(dY @ swap_last(columns), rows.shape), A.shape),
+            lambda: reshape(by_columns(), B.shape),
+        )
 
     def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
         return matmul_macs(inputs, outputs)
@@ -104,6 +126,17 @@ class Gemm(Operator):
             Y = Y + self.beta * widen(C)
         return np.asarray(Y).astype(A.dtype)
 
+    def grad(self, dY: Any, _Y: Any, A: Any, B: Any, _C: Any = None) -> tuple[Any, ...]:
+        def product(left: Any, right: Any, trans_left: int, trans_right: int) -> Any:
+            return Gemm(alpha=self.alpha, transA=trans_left, transB=trans_right)(left, right)
+
+        tA, tB = self.transA, self.transB
+        return (
+            lambda: product(B, dY, tB, 1) if tA else product(dY, B, 0, 1 - tB),
+            lambda: product(dY, A, 1, tA) if tB else product(A, dY, 1 - tA, 0),
+            lambda: self.beta * sum_to(dY, _C.shape),
+        )
+
     def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
         assert inputs[0] is not None
         return outputs[0].size * inputs[0].sizes[0 if self.transA else 1]
@@ -136,6 +169,11 @@ class Det(Operator):
 
     def numpy(self, X: Array) -> Array:
         return np.asarray(np.linalg.det(widen(X))).astype(X.dtype)
+
+    def grad(self, dY: Any, Y: Any, X: Any) -> tuple[Any, ...]:
+        from suanzi.operators.contributed import Inverse
+
+        return (reshape(dY * Y, (*Y.shape, 1, 1)) * swap_last(Inverse()(X)),)
 
     @classmethod
     def examples(cls) -> list[Example]:

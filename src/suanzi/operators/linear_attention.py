@@ -1,14 +1,20 @@
 """Attention whose memory doesn't grow: a state that each token updates."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._checks import require_dtype, require_shape, widen
+from suanzi.operators._compose import join, part
 from suanzi.operators._elementwise import NUMPY
+from suanzi.operators._gradients import zeros
 from suanzi.operators._heads import merge, split, split_dims
 from suanzi.operators._operator import Array, Dim, Example, Operator, TensorType, operator, require
+from suanzi.operators.activation import Sigmoid
+from suanzi.operators.convolution import Conv
 
 GATED = ("gated", "gated_delta")
 CORRECTED = ("delta", "gated_delta")
@@ -183,6 +189,42 @@ class CausalConvWithState(Operator):
         if self.activation != "none":
             Y = Y * NUMPY.sigmoid(Y)
         return np.asarray(Y).astype(input.dtype), x[:, :, T:].copy()
+
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        past_state: Any = None,
+    ) -> tuple[Any, ...]:
+        (N, C, T), K = input.shape, weight.shape[2]
+        past = zeros((N, C, K - 1), input) if past_state is None else past_state
+        x, conv, d = join([past, input], 2), Conv(group=C), dY[0]
+        if d is not None and self.activation != "none":
+            z = conv(x, weight, bias)
+            s = Sigmoid()(z)
+            d = d * (s + z * s * (1 - s))
+
+        def part_of(number: int) -> Any:
+            if d is None:
+                return None
+            made = conv.grad(d, d, x, weight, bias)[number]
+            return made() if callable(made) else made
+
+        @functools.cache
+        def dx() -> Any:
+            last = None if dY[1] is None else join([zeros((N, C, T), input), dY[1]], 2)
+            made = part_of(0)
+            return last if made is None else made if last is None else made + last
+
+        return (
+            lambda: part(dx(), 2, K - 1, K - 1 + T),
+            lambda: part_of(1),
+            None if bias is None else lambda: part_of(2),
+            None if past_state is None else lambda: part(dx(), 2, 0, K - 1),
+        )
 
     def macs(self, inputs: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> int:
         assert inputs[1] is not None

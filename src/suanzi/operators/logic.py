@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from suanzi.operators._elementwise import Elementwise, Mathematics
+from suanzi.operators._gradients import like, sum_to
 from suanzi.operators._operator import Example, TensorType, operator, require
 
 
@@ -131,10 +132,26 @@ class Where(Elementwise):
     def formula(self, m: Mathematics, condition: Any, X: Any, Y: Any) -> Any:
         return m.where(condition, X, Y)
 
+    def grad(self, dZ: Any, _Z: Any, condition: Any, _X: Any, _Y: Any) -> tuple[Any, ...]:
+        return (
+            None,
+            lambda: sum_to(masked(condition, dZ), _X.shape),
+            lambda: sum_to(masked(~condition, dZ), _Y.shape),
+        )
+
     @classmethod
     def examples(cls) -> list[Example]:
         X, Y = np.array([[1, 2], [3, 4]], np.float32), np.array([[-1], [-2]], np.float32)
         return [Example(cls(), (np.array([True, False]), X, Y))]
+
+
+def masked(condition: Any, value: Any) -> Any:
+    """The value where the condition holds, 0 elsewhere.
+
+    >>> masked(np.array([True, False]), np.array([np.inf, np.inf]))
+    array([inf,  0.])
+    """
+    return Where()(condition, value, like(0, value))
 
 
 @operator(family="logic", torch="torch.isnan")

@@ -1,12 +1,26 @@
 """Losses: how far what a model says of classes is from the truth."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._checks import require_dtype, require_shape, widen
-from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators._compose import total
+from suanzi.operators._gradients import expand, like, reshape
+from suanzi.operators._operator import (
+    Array,
+    Example,
+    Ints,
+    Operator,
+    TensorType,
+    operator,
+    require,
+)
+from suanzi.operators.arithmetic import Exp
+from suanzi.operators.indexing import Gather
+from suanzi.operators.logic import Equal, Not, Where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +64,28 @@ class ClassLoss(Operator):
         with np.errstate(invalid="ignore"):  # where every target is ignored the mean isn't a number
             return np.asarray(loss.sum() / each.sum() if self.reduction == "mean" else loss.sum())
 
+    def shares(self, dloss: Any, target: Any, weight: Any, classes: Ints) -> tuple[Any, Any]:
+        """How much each target's -x counts in what is differentiated, [N, 1, ...]; and where x is
+        a target's, [N, C, ...]. `classes` is x's shape.
+        """
+        kept = None
+        if self.ignore_index is not None:
+            kept = Not()(Equal()(target, like(self.ignore_index, target)))
+        each = like(1, dloss) if weight is None else weight
+        if weight is not None:
+            safe = target if kept is None else Where()(kept, target, like(0, target))
+            each = Gather()(weight, safe)
+        if kept is not None:
+            each = Where()(kept, each, like(0, each))
+        if self.reduction == "mean":
+            summed = each if tuple(each.shape) else expand(each, target.shape)
+            dloss = dloss / total(summed, tuple(range(len(target.shape))), 0)
+        column = (classes[0], 1, *classes[2:])
+        share = reshape(expand(dloss * each, target.shape), column)
+        numbers = np.arange(classes[1], dtype=np.dtype(target.dtype))
+        numbers = numbers.reshape(-1, *(1,) * (len(classes) - 2))
+        return share, Equal()(reshape(target, column), numbers)
+
     @classmethod
     def examples(cls) -> list[Example]:
         x = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
@@ -79,6 +115,15 @@ class NegativeLogLikelihoodLoss(ClassLoss):
     def numpy(self, input: Array, target: Array, weight: Array | None = None) -> Array:
         return self.loss(widen(input), target, weight, "target").astype(input.dtype)
 
+    def grad(
+        self, dloss: Any, _loss: Any, _input: Any, target: Any, weight: Any = None
+    ) -> tuple[Any, ...]:
+        def d_input() -> Any:
+            share, chosen = self.shares(dloss, target, weight, tuple(_input.shape))
+            return Where()(chosen, -share, like(0, share))
+
+        return d_input, None, None
+
 
 @operator(family="loss", torch="nn.CrossEntropyLoss")
 class SoftmaxCrossEntropyLoss(ClassLoss):
@@ -87,6 +132,8 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
     scores and log_prob [N, C, ...], labels [N, ...], weights [C].
     Source: https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html (opset 13, as 12)
     """
+
+    grad_outputs = (1,)
 
     def infer(
         self, scores: TensorType, labels: TensorType, weights: TensorType | None = None
@@ -102,3 +149,17 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         log_prob = x - np.log(np.exp(x).sum(1, keepdims=True))
         output = self.loss(log_prob, labels, weights, "labels")
         return output.astype(scores.dtype), log_prob.astype(scores.dtype)
+
+    def grad(
+        self, dY: Any, Y: Any, _scores: Any, labels: Any, weights: Any = None
+    ) -> tuple[Any, ...]:
+        def d_scores() -> Any:
+            d_log, whole = dY[1], None if dY[1] is None else total(dY[1], (1,))
+            if dY[0] is not None:
+                share, chosen = self.shares(dY[0], labels, weights, tuple(_scores.shape))
+                d_loss = Where()(chosen, -share, like(0, share))
+                d_log = d_loss if d_log is None else d_log + d_loss
+                whole = -share if whole is None else whole - share
+            return d_log - Exp()(Y[1]) * whole
+
+        return d_scores, None, None

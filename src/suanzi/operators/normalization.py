@@ -1,13 +1,17 @@
 """Normalization: zero mean and unit variance over some axes, then a scale and a shift."""
 
 import functools
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axis_of
 from suanzi.operators._checks import agree, per_channel, require_shape, widen
+from suanzi.operators._compose import mean, present, total
+from suanzi.operators._gradients import like, reshape, sum_to
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -18,7 +22,16 @@ from suanzi.operators._operator import (
     operator,
     require,
 )
+from suanzi.operators._standard import (
+    inverse_root,
+    standard,
+    through_scale,
+    through_standard,
+)
 from suanzi.operators._types import element_type
+from suanzi.operators._values import as_type
+from suanzi.operators.arithmetic import Pow
+from suanzi.operators.pooling import AveragePool
 
 
 def standardise(X: Array, axes: Ints, epsilon: float) -> tuple[Array, Array, Array]:
@@ -35,6 +48,11 @@ def require_channels(X: TensorType, **others: TensorType | None) -> None:
     channels = None if X.shape is None else X.shape[1]
     for name, t in others.items():
         require_shape(t, (channels,), name)
+
+
+def channelwise(x: Any, X: Any) -> Any:
+    """`per_channel` of any value: x[C] so that it broadcasts over X [N, C, ...]."""
+    return reshape(x, (-1, *(1,) * (len(X.shape) - 2)))
 
 
 def channel_examples() -> tuple[Array, Array, Array]:
@@ -57,6 +75,8 @@ class BatchNormalization(Operator):
     epsilon: float = 1e-5
     momentum: float = 0.9
     training_mode: int = 0
+
+    grad_outputs = (1, 2)
 
     def infer(
         self,
@@ -92,6 +112,53 @@ class BatchNormalization(Operator):
             running_var.astype(input_var.dtype),
         )
 
+    def grad(
+        self, dY: Any, Y: Any, X: Any, scale: Any, _B: Any, input_mean: Any, input_var: Any
+    ) -> tuple[Any, ...]:
+        axes = (0, *range(2, len(X.shape)))
+        c = functools.partial(channelwise, X=X)
+        kept, new, running = self.momentum, 1 - self.momentum, (None, None)
+        batch_mean, batch_var = input_mean, input_var
+        if self.training_mode:
+            dY, running = present(dY[0], Y[0], X), dY[1:]
+            batch_mean, batch_var = Y[1:] if kept == 0 else self._statistics(X, axes)
+        centred = X - c(batch_mean)
+        inverse = inverse_root(batch_var, self.epsilon)
+        sums = functools.cache(lambda: total(dY, axes, 0))
+        products = functools.cache(lambda: total(dY * centred, axes, 0))  # dY · (X - mean)
+
+        def dX() -> Any:
+            slope = scale * inverse
+            if not self.training_mode:
+                return as_type(dY * c(slope), X.dtype)
+            # X reaches Y through mean and var as well, and those are outputs too.
+            n = max(math.prod(X.shape) // max(X.shape[1], 1), 1)
+            by_mean, by_var = -slope * sums(), -slope * inverse * inverse * products()
+            if running[0] is not None:
+                by_mean = by_mean + running[0] * new
+            if running[1] is not None:
+                by_var = by_var + running[1] * (2 * new)
+            made = dY * c(slope) + centred * c(by_var * (1 / n)) + c(by_mean * (1 / n))
+            return as_type(made, X.dtype)
+
+        def d_scale() -> Any:
+            return as_type(products() * inverse, scale.dtype)
+
+        if not self.training_mode:
+            cube = inverse * inverse * inverse
+            d_mean: Any = lambda: -scale * inverse * sums()  # noqa: E731
+            d_var: Any = lambda: scale * cube * products() * -0.5  # noqa: E731
+        else:
+            d_mean, d_var = (None if d is None else d * kept for d in running)
+        return dX, d_scale, lambda: as_type(sums(), scale.dtype), d_mean, d_var
+
+    @staticmethod
+    def _statistics(X: Any, axes: Ints) -> tuple[Any, Any]:
+        """The batch's mean and variance for each channel."""
+        middle = mean(X, axes)
+        centred = X - middle
+        return reshape(middle, (-1,)), reshape(mean(centred * centred, axes), (-1,))
+
     @classmethod
     def examples(cls) -> list[Example]:
         X, scale, B = channel_examples()
@@ -117,6 +184,16 @@ class InstanceNormalization(Operator):
         normal, _, _ = standardise(widen(input), tuple(range(2, input.ndim)), self.epsilon)
         Y = normal * per_channel(scale, input.ndim) + per_channel(B, input.ndim)
         return np.asarray(Y).astype(input.dtype)
+
+    def grad(self, dY: Any, _Y: Any, input: Any, scale: Any, _B: Any) -> tuple[Any, ...]:
+        axes = tuple(range(2, len(input.shape)))
+        normal, inverse = standard(input, axes, self.epsilon)
+        each = (0, *axes)
+        return (
+            lambda: through_standard(dY * channelwise(scale, input), normal, inverse, axes),
+            lambda: total(dY * normal, each, 0),
+            lambda: total(dY, each, 0),
+        )
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -153,6 +230,23 @@ class GroupNormalization(Operator):
         groups = X.astype(element_type(self.stash_type)).reshape(len(X), self.num_groups, -1)
         normal = standardise(groups, (2,), self.epsilon)[0].astype(X.dtype).reshape(X.shape)
         return np.asarray(normal * per_channel(scale, X.ndim) + per_channel(bias, X.ndim))
+
+    def grad(self, dY: Any, _Y: Any, X: Any, scale: Any, _bias: Any) -> tuple[Any, ...]:
+        groups = (X.shape[0], self.num_groups, math.prod(X.shape[1:]) // self.num_groups)
+        stash = element_type(self.stash_type)
+        normal, inverse = standard(as_type(reshape(X, groups), stash), (2,), self.epsilon)
+
+        def dX() -> Any:
+            g = as_type(reshape(dY * channelwise(scale, X), groups), stash)
+            made = through_standard(g, normal, inverse, (2,))
+            return as_type(reshape(made, X.shape), X.dtype)
+
+        each = (0, *range(2, len(X.shape)))
+        return (
+            dX,
+            lambda: total(dY * reshape(as_type(normal, X.dtype), X.shape), each, 0),
+            lambda: total(dY, each, 0),
+        )
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -197,6 +291,8 @@ class LayerNormalization(TrailingNormalization):
     Source: https://onnx.ai/onnx/operators/onnx__LayerNormalization.html (opset 17)
     """
 
+    grad_outputs = (1, 2)
+
     def infer(
         self, X: TensorType, Scale: TensorType, B: TensorType | None = None
     ) -> tuple[TensorType, TensorType, TensorType]:
@@ -215,6 +311,27 @@ class LayerNormalization(TrailingNormalization):
         if B is not None:
             Y = Y + B
         return Y.astype(X.dtype), mean, inverse
+
+    def grad(self, dY: Any, Y: Any, X: Any, Scale: Any, B: Any = None) -> tuple[Any, ...]:
+        (_, middle, inverse), (_, d_middle, d_inverse) = Y, dY
+        axes, d = self.axes(len(X.shape)), present(dY[0], Y[0], X)
+        normal = (as_type(X, middle.dtype) - middle) * inverse
+        count = math.prod(X.shape[axes[0] :])
+
+        def dX() -> Any:
+            g = as_type(d * Scale, middle.dtype)
+            made = through_standard(g, normal, inverse, axes)
+            if d_middle is not None:
+                made = made + d_middle * (1 / count)
+            if d_inverse is not None:
+                made = made - normal * (d_inverse * inverse * inverse * (1 / count))
+            return as_type(made, X.dtype)
+
+        return (
+            dX,
+            lambda: sum_to(d * as_type(normal, X.dtype), Scale.shape),
+            None if B is None else (lambda: sum_to(d, B.shape)),
+        )
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -241,6 +358,17 @@ class RMSNormalization(TrailingNormalization):
         square = (x * x).mean(self.axes(X.ndim), keepdims=True)
         normal = x / np.sqrt(square + self.epsilon)
         return np.asarray(normal.astype(X.dtype).astype(scale.dtype) * scale)
+
+    def grad(self, dY: Any, _Y: Any, X: Any, scale: Any) -> tuple[Any, ...]:
+        axes, x = self.axes(len(X.shape)), as_type(X, element_type(self.stash_type))
+        inverse = inverse_root(mean(x * x, axes), self.epsilon)
+        normal = x * inverse
+
+        def dX() -> Any:
+            g = as_type(dY * scale, x.dtype)
+            return as_type(through_scale(g, normal, inverse, axes), X.dtype)
+
+        return dX, lambda: sum_to(dY * as_type(normal, scale.dtype), scale.shape)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -274,6 +402,23 @@ class LRN(Operator):
         squares = np.pad(x * x, [(0, 0), (before, after), *[(0, 0)] * (X.ndim - 2)])
         S = np.lib.stride_tricks.sliding_window_view(squares, before + 1 + after, 1).sum(-1)
         return np.asarray(x / (self.bias + self.alpha / self.size * S) ** self.beta).astype(X.dtype)
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        before, after = (min(n, X.shape[1]) for n in ((self.size - 1) // 2, self.size // 2))
+        rows = (X.shape[0], 1, X.shape[1], math.prod(X.shape[2:]))
+
+        def summed(x: Any, before: int, after: int) -> Any:
+            """The sums over the channels about each: of a mean that counts the padding."""
+            window = (before + 1 + after, 1)
+            pool = AveragePool(kernel_shape=window, pads=(before, 0, after, 0), count_include_pad=1)
+            return reshape(pool(reshape(x, rows)) * window[0], X.shape)
+
+        share = self.alpha / self.size
+        D = summed(X * X, before, after) * share + self.bias
+        power = Pow()(D, like(-self.beta, D))
+        # X[j] is in the sums of the channels that it is in the window of: before and after swap.
+        reached = summed(dY * X * power / D, after, before)
+        return (dY * power - X * reached * (2 * self.beta * share),)
 
     @classmethod
     def examples(cls) -> list[Example]:

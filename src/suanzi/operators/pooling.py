@@ -1,11 +1,14 @@
 """Pooling: the largest or the mean of what a window sees, over any number of spatial axes."""
 
 import functools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from suanzi.operators._checks import widen
+from suanzi.operators._gradients import expand, like
 from suanzi.operators._operator import (
     Array,
     Example,
@@ -16,6 +19,8 @@ from suanzi.operators._operator import (
     require,
 )
 from suanzi.operators._windows import Axis, Windowed
+from suanzi.operators.arithmetic import Abs, Pow, Sign
+from suanzi.operators.logic import Equal, Where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,10 @@ class Pool(Windowed):
             return super()._steps(room, size, axis)
         places = -(-room // axis.stride) + 1
         return places - 1 if (places - 1) * axis.stride >= size + axis.begin else places
+
+    def window(self) -> dict[str, Any]:
+        """The attributes that every kind of pooling has, and their gradients."""
+        return {f.name: getattr(self, f.name) for f in fields(Pool)}
 
     def infer_pool(self, X: TensorType) -> TensorType:
         require(X.rank is None or X.rank > 2, "wrong rank", "X", "at least 3 axes", X)
@@ -84,6 +93,11 @@ class MaxPool(Pool):
         first = np.arange(N * C).reshape(N, C, *(1,) * len(sizes)) * channel.size
         return view.max(taps(view)), first + inside
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        from suanzi.operators.pooling_gradient import MaxPoolGradient
+
+        return (None if dY[0] is None else MaxPoolGradient(**self.window())(dY[0], X),)
+
 
 @operator(family="pooling", torch="nn.AvgPool{n}d")
 class AveragePool(Pool):
@@ -102,6 +116,12 @@ class AveragePool(Pool):
     def numpy(self, X: Array) -> Array:
         view, count = self.windows(widen(X), 0), self.counts(X.shape[2:])
         return np.asarray(view.sum(taps(view)) / count).astype(X.dtype)
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        from suanzi.operators.pooling_gradient import AveragePoolGradient
+
+        sizes = tuple(_X.shape[2:])
+        return (AveragePoolGradient(**vars(self), sizes=sizes)(dY),)
 
     def counts(self, sizes: Ints) -> Array:
         """How many elements count in each of the window's places, at least 1."""
@@ -133,6 +153,23 @@ class LpPool(Pool):
         view = self.windows(np.abs(widen(X)) ** self.p, 0)
         return np.asarray(view.sum(taps(view)) ** (1 / self.p)).astype(X.dtype)
 
+    def grad(self, dY: Any, Y: Any, X: Any) -> tuple[Any, ...]:
+        mean = AveragePool(**self.window(), count_include_pad=1)
+        counts = mean.counts(tuple(X.shape[2:])).astype(X.dtype)  # their gradient without division
+        (spread,) = mean.grad(norm_slope(dY, Y, self.p) * counts, Y, X)
+        return (signed_power(X, self.p) * spread,)
+
+
+def norm_slope(dY: Any, Y: Any, p: int) -> Any:
+    """dY · Y^(1-p), the part of a p-norm's gradient that its summands share; 0 where Y is 0."""
+    zero = Equal()(Y, like(0, Y))
+    return Where()(zero, like(0, Y), dY * Pow()(Where()(zero, like(1, Y), Y), like(1 - p, Y)))
+
+
+def signed_power(X: Any, p: int) -> Any:
+    """sign(x) · |x|^(p-1), the part of a p-norm's gradient that is each summand's own."""
+    return X if p == 2 else Sign()(X) * Pow()(Abs()(X), like(p - 1, X))
+
 
 class GlobalPool(Operator):
     """One window that sees all of a channel: X [N, C, *sizes], Y [N, C, 1, ...].
@@ -159,6 +196,11 @@ class GlobalMaxPool(GlobalPool):
     def numpy(self, X: Array) -> Array:
         return np.asarray(X.max(tuple(range(2, X.ndim)), keepdims=True))
 
+    def grad(self, dY: Any, Y: Any, X: Any) -> tuple[Any, ...]:
+        if len(X.shape) == 2:
+            return (dY,)
+        return MaxPool(kernel_shape=tuple(X.shape[2:])).grad((dY, None), Y, X)
+
 
 @operator(family="pooling", torch="nn.AdaptiveAvgPool{n}d")
 class GlobalAveragePool(GlobalPool):
@@ -166,6 +208,10 @@ class GlobalAveragePool(GlobalPool):
 
     def numpy(self, X: Array) -> Array:
         return np.asarray(widen(X).mean(tuple(range(2, X.ndim)), keepdims=True)).astype(X.dtype)
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        each = dY * (1 / max(math.prod(_X.shape[2:]), 1))
+        return (expand(each, _X.shape),)
 
 
 @operator(family="pooling", torch="nn.LPPool{n}d")
@@ -178,3 +224,6 @@ class GlobalLpPool(GlobalPool):
         powers = np.abs(widen(X)) ** self.p
         total = powers.sum(tuple(range(2, X.ndim)), keepdims=True)
         return np.asarray(total ** (1 / self.p)).astype(X.dtype)
+
+    def grad(self, dY: Any, Y: Any, X: Any) -> tuple[Any, ...]:
+        return (signed_power(X, self.p) * norm_slope(dY, Y, self.p),)

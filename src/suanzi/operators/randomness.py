@@ -91,6 +91,9 @@ class Like(Random):
     def numpy(self, input: Array) -> Array:
         return np.asarray(self.draw(input.shape)).astype(self._dtype(input.dtype))
 
+    def grad(self, _dY: Any, _Y: Any, _input: Any) -> tuple[Any, ...]:
+        return (None,)
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [Example(cls(seed=1.0), (X23,)), Example(cls(dtype=11), (X23,))]

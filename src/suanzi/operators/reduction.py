@@ -1,5 +1,6 @@
 """Reductions over axes. Source, of all here: https://onnx.ai/onnx/operators/"""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,12 @@ import numpy as np
 
 from suanzi.operators._axes import axes_of, axis_of, ints, length
 from suanzi.operators._checks import widen
+from suanzi.operators._gradients import expand, like, reshape
 from suanzi.operators._operator import Array, Dim, Example, Ints, Operator, TensorType, operator
+from suanzi.operators.arithmetic import Exp, Sign
+from suanzi.operators.cast import cast
+from suanzi.operators.logic import Equal, Where, masked
+from suanzi.operators.shape import Unsqueeze
 
 DATA = np.array([[[1, -2], [3, 4]], [[5, 6], [-7, 8]], [[9, 10], [11, 12]]], np.float32)
 
@@ -63,6 +69,22 @@ class Reduction(Operator):
             y = self.reduce(widen(data), over).astype(data.dtype, copy=False)
         return y if self.keepdims else np.squeeze(y, over)
 
+    def spread(self, y: Any, data: Any, axes: Any) -> Any:
+        """A value of the output's shape again at every element that was reduced to it."""
+        if not self.keepdims:
+            named = axes is not None and axes.shape != (0,)
+            y = Unsqueeze()(y, axes) if named else reshape(y, self._kept(data.shape))
+        return expand(y, data.shape)
+
+    def _kept(self, shape: Ints) -> Ints:
+        """The shape with the reduced axes of size 1, where `axes` names none."""
+        return shape if self.noop_with_empty_axes else (1,) * len(shape)
+
+    def total(self, value: Any, axes: Any) -> Any:
+        """A value of the data's shape summed as this reduces it."""
+        add = ReduceSum(keepdims=self.keepdims, noop_with_empty_axes=self.noop_with_empty_axes)
+        return add(value, axes)
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [
@@ -80,6 +102,9 @@ class ReduceSum(Reduction):
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(data.sum(axes, keepdims=True))
 
+    def grad(self, dY: Any, _Y: Any, _data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (self.spread(dY, _data, axes),)
+
 
 @operator(family="reduction", torch="torch.mean")
 class ReduceMean(Reduction):
@@ -87,6 +112,10 @@ class ReduceMean(Reduction):
 
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(data.mean(axes, keepdims=True))
+
+    def grad(self, dY: Any, _Y: Any, _data: Any, axes: Any = None) -> tuple[Any, ...]:
+        share = math.prod(_Y.shape) / max(math.prod(_data.shape), 1)
+        return (self.spread(dY * share, _data, axes),)
 
 
 def _extreme(dtype: np.dtype[Any], sign: int) -> float:
@@ -98,12 +127,22 @@ def _extreme(dtype: np.dtype[Any], sign: int) -> float:
     return sign * np.inf
 
 
+def shared(by: Reduction, dY: Any, Y: Any, data: Any, axes: Any) -> Any:
+    """The gradient of data whose extremes are Y: equal ones share dY."""
+    extreme = Equal()(data, by.spread(Y, data, axes))
+    part = dY / by.total(cast(extreme, data.dtype), axes)
+    return masked(extreme, by.spread(part, data, axes))
+
+
 @operator(family="reduction", torch="torch.amax")
 class ReduceMax(Reduction):
     """Y = the largest X; of nothing, the lowest number of the type (-∞)."""
 
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(data.max(axes, keepdims=True, initial=_extreme(data.dtype, -1)))
+
+    def grad(self, dY: Any, Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (shared(self, dY, Y, data, axes),)
 
 
 @operator(family="reduction", torch="torch.amin")
@@ -113,6 +152,9 @@ class ReduceMin(Reduction):
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(data.min(axes, keepdims=True, initial=_extreme(data.dtype, 1)))
 
+    def grad(self, dY: Any, Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (shared(self, dY, Y, data, axes),)
+
 
 @operator(family="reduction", torch="torch.prod")
 class ReduceProd(Reduction):
@@ -120,6 +162,15 @@ class ReduceProd(Reduction):
 
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(data.prod(axes, keepdims=True))
+
+    def grad(self, dY: Any, _Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        """Each element's is the product of the others."""
+        zero = Equal()(data, like(0, data))
+        safe, zeros = Where()(zero, like(1, data), data), cast(zero, data.dtype)
+        product = self.spread(self(safe, axes), data, axes)
+        count = self.spread(self.total(zeros, axes), data, axes)
+        others = masked(Equal()(count, zeros), product / safe)  # no zero but itself
+        return (self.spread(dY, data, axes) * others,)
 
 
 @operator(family="reduction", torch="torch.linalg.vector_norm")
@@ -129,6 +180,9 @@ class ReduceL1(Reduction):
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(np.abs(data).sum(axes, keepdims=True))
 
+    def grad(self, dY: Any, _Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (self.spread(dY, data, axes) * Sign()(data),)
+
 
 @operator(family="reduction", torch="torch.linalg.vector_norm")
 class ReduceL2(Reduction):
@@ -136,6 +190,10 @@ class ReduceL2(Reduction):
 
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(np.sqrt(np.square(data).sum(axes, keepdims=True)))
+
+    def grad(self, dY: Any, Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        length = Where()(Y > 0, Y, like(1, Y))  # of nothing the gradient is 0
+        return (self.spread(dY / length, data, axes) * data,)
 
 
 @operator(family="reduction")
@@ -145,6 +203,9 @@ class ReduceSumSquare(Reduction):
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(np.square(data).sum(axes, keepdims=True))
 
+    def grad(self, dY: Any, _Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (self.spread(dY + dY, data, axes) * data,)
+
 
 @operator(family="reduction")
 class ReduceLogSum(Reduction):
@@ -152,6 +213,9 @@ class ReduceLogSum(Reduction):
 
     def reduce(self, data: Array, axes: Ints) -> Array:
         return np.asarray(np.log(data.sum(axes, keepdims=True)))
+
+    def grad(self, dY: Any, Y: Any, _data: Any, axes: Any = None) -> tuple[Any, ...]:
+        return (self.spread(dY / Exp()(Y), _data, axes),)
 
 
 @operator(family="reduction", torch="torch.logsumexp")
@@ -162,6 +226,10 @@ class ReduceLogSumExp(Reduction):
         largest = data.max(axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(largest), largest, 0)  # keeps exp from overflowing
         return np.asarray(np.log(np.exp(data - shift).sum(axes, keepdims=True)) + shift)
+
+    def grad(self, dY: Any, Y: Any, data: Any, axes: Any = None) -> tuple[Any, ...]:
+        weights = Exp()(data - self.spread(Y, data, axes))
+        return (self.spread(dY, data, axes) * weights,)
 
 
 @dataclass(frozen=True, kw_only=True)

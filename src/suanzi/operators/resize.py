@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -36,8 +37,23 @@ CHOICES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interpolation(Operator):
+    """The attributes of Resize, and of its gradient."""
+
+    antialias: int = 0
+    axes: Ints | None = None
+    coordinate_transformation_mode: str = "half_pixel"
+    cubic_coeff_a: float = -0.75
+    exclude_outside: int = 0
+    extrapolation_value: float = 0.0
+    keep_aspect_ratio_policy: str = "stretch"
+    mode: str = "nearest"
+    nearest_mode: str = "round_prefer_floor"
+
+
 @operator(family="resize", torch="nn.Upsample")
-class Resize(Operator):
+class Resize(Interpolation):
     """Y[..., i, ...] = Σ_k w(i, k) · X[..., k, ...], along each axis in turn.
 
     Output place i lies at x(i) in the input, as coordinate_transformation_mode says. nearest
@@ -51,16 +67,6 @@ class Resize(Operator):
     opset 10 had `scales` alone, and asymmetric coordinates.
     Source: https://onnx.ai/onnx/operators/onnx__Resize.html (opset 19)
     """
-
-    antialias: int = 0
-    axes: Ints | None = None
-    coordinate_transformation_mode: str = "half_pixel"
-    cubic_coeff_a: float = -0.75
-    exclude_outside: int = 0
-    extrapolation_value: float = 0.0
-    keep_aspect_ratio_policy: str = "stretch"
-    mode: str = "nearest"
-    nearest_mode: str = "round_prefer_floor"
 
     def infer(
         self,
@@ -78,8 +84,8 @@ class Resize(Operator):
         if X.shape is None:
             return X
         axes, output = self._axes(len(X.shape)), list(X.shape)
-        given = {"scales": scales, "sizes": sizes, "roi": roi if self._crops else None}
-        require(roi is not None or not self._crops, "missing", "roi", "what to crop", "nothing")
+        given = {"scales": scales, "sizes": sizes, "roi": roi if self.crops else None}
+        require(roi is not None or not self.crops, "missing", "roi", "what to crop", "nothing")
         for name, t in given.items():
             count = len(axes) * (2 if name == "roi" else 1)
             elements = None if t is None else length(t, name)
@@ -98,7 +104,7 @@ class Resize(Operator):
         return TensorType(X.dtype, tuple(output))
 
     @property
-    def _crops(self) -> bool:
+    def crops(self) -> bool:
         return self.coordinate_transformation_mode == "tf_crop_and_resize"
 
     def _axes(self, rank: int) -> Ints:
@@ -146,26 +152,40 @@ class Resize(Operator):
         for axis, x, scale in self.places(X.shape, roi, scales, sizes):
             last = X.shape[axis] - 1
             outside = (x < 0) | (x > last)
-            if self._crops:
+            if self.crops:
                 x = np.clip(x, 0, last)
             Y = self._sample(Y, axis, x, scale)
-            if self._crops:
+            if self.crops:
                 Y[(slice(None),) * axis + (outside,)] = self.extrapolation_value
         if X.dtype.kind in "iu":
             Y = Y.clip(np.iinfo(X.dtype).min, np.iinfo(X.dtype).max)
         return Y.astype(X.dtype)
+
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        _X: Any,
+        roi: Any = None,
+        scales: Any = None,
+        sizes: Any = None,
+    ) -> tuple[Any, ...]:
+        from suanzi.operators.resize_gradient import ResizeGradient
+
+        back = ResizeGradient(**vars(self), shape=tuple(_X.shape))
+        return lambda: back(dY, roi, scales, sizes), None, None, None
 
     def places(
         self, shape: Ints, roi: Array | None, scales: Array | None, sizes: Array | None
     ) -> Iterator[tuple[int, Array, float]]:
         """Each axis that changes, where its output places lie in the input, and its scale."""
         axes = self._axes(len(shape))
-        roi = roi if self._crops else None
+        roi = roi if self.crops else None
         targets = self._targets([shape[a] for a in axes], _present(scales), _present(sizes), roi)
         parts = np.array([[0], [1]]).repeat(len(axes), 1) if roi is None else roi.reshape(2, -1)
         for axis, (output, scale), part in zip(axes, targets, parts.T, strict=True):
             assert isinstance(output, int)
-            if output != shape[axis] or self._crops:
+            if output != shape[axis] or self.crops:
                 yield axis, self._coordinates(shape[axis], output, scale, part), scale
 
     def _coordinates(self, size: int, output: int, scale: float, part: Array) -> Array:

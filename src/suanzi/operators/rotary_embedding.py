@@ -1,10 +1,16 @@
 """Rotary embedding: the place of a token as an angle by which its numbers are turned."""
 
+from typing import Any
+
 import numpy as np
 
+from suanzi.operators._attention_gradient import heads_apart
 from suanzi.operators._checks import require_shape, widen
+from suanzi.operators._compose import part, total
+from suanzi.operators._gradients import reshape, zeros
 from suanzi.operators._heads import Dims, merge, split, split_dims
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators.indexing import ScatterND
 
 
 @operator(family="attention")
@@ -63,6 +69,41 @@ class RotaryEmbedding(Operator):
         Y[..., first] = a * cos - b * sin
         Y[..., second] = a * sin + b * cos
         return (merge(Y) if X.ndim == 3 else Y).astype(X.dtype)
+
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        X: Any,
+        cos_cache: Any,
+        sin_cache: Any,
+        position_ids: Any = None,
+    ) -> tuple[Any, ...]:
+        def pairs(x: Any) -> tuple[Any, Any]:
+            """The numbers that are first in their pairs, and the second ones."""
+            x = heads_apart(x, self.num_heads)
+            turned = self.rotary_embedding_dim or x.shape[-1]
+            if self.interleaved:
+                return part(x, 3, 0, turned, 2), part(x, 3, 1, turned, 2)
+            return part(x, 3, 0, turned // 2), part(x, 3, turned // 2, turned)
+
+        def d_cache(made: Any) -> Any:
+            made = total(made, (1,), 0)
+            if position_ids is None:
+                return made
+            rows = reshape(position_ids, (*made.shape[:2], 1))
+            return ScatterND(reduction="add")(zeros(cos_cache.shape, made), rows, made)
+
+        def d_cos() -> Any:
+            (a, b), (da, db) = pairs(X), pairs(dY)
+            return d_cache(da * a + db * b)
+
+        def d_sin() -> Any:
+            (a, b), (da, db) = pairs(X), pairs(dY)
+            return d_cache(db * a - da * b)
+
+        # Turned back by the same angles.
+        return lambda: self(dY, cos_cache, -sin_cache, position_ids), d_cos, d_sin
 
     @classmethod
     def examples(cls) -> list[Example]:

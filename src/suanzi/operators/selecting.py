@@ -4,11 +4,15 @@ Source, of all here: https://onnx.ai/onnx/operators/
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from suanzi.operators._axes import axis_of, length
+from suanzi.operators._gradients import reshape
 from suanzi.operators._operator import Array, Dim, Example, Operator, TensorType, operator, require
+from suanzi.operators.indexing import NonZero, put_back
+from suanzi.operators.shape import Squeeze
 
 X32 = np.array([[1, 2], [3, 4], [1, 2]], np.float32)
 INT64 = np.dtype(np.int64)
@@ -38,6 +42,14 @@ class Compress(Operator):
 
     def numpy(self, input: Array, condition: Array) -> Array:
         return np.compress(condition, input, self.axis)
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, condition: Any) -> tuple[Any, ...]:
+        places = Squeeze()(NonZero()(condition), np.array([0]))
+        shape = tuple(_input.shape)
+        if self.axis is None:
+            return reshape(put_back(dY, 0, places, math.prod(shape)), shape), None
+        axis = axis_of(self.axis, len(shape))
+        return put_back(dY, axis, places, shape[axis]), None
 
     @classmethod
     def examples(cls) -> list[Example]:

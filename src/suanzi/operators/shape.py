@@ -3,11 +3,13 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axes_of, ints, length, product
+from suanzi.operators._gradients import reshape, sum_to, transpose
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -62,6 +64,9 @@ class Reshape(Operator):
     def numpy(self, data: Array, shape: Array) -> Array:
         return data.reshape(self._sizes(data.shape, ints(shape)))  # type: ignore[arg-type]
 
+    def grad(self, dY: Any, _Y: Any, _data: Any, _shape: Any) -> tuple[Any, ...]:
+        return reshape(dY, _data.shape), None
+
     @classmethod
     def examples(cls) -> list[Example]:
         return [
@@ -110,6 +115,10 @@ class Transpose(Operator):
     def numpy(self, data: Array) -> Array:
         return data.transpose(self._perm(data.ndim))
 
+    def grad(self, dY: Any, _Y: Any, _data: Any) -> tuple[Any, ...]:
+        perm = self._perm(len(_data.shape))
+        return (transpose(dY, *map(perm.index, range(len(perm)))),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = X23.reshape(1, 2, 3)
@@ -139,6 +148,9 @@ class Squeeze(Operator):
     def numpy(self, data: Array, axes: Array | None = None) -> Array:
         return np.squeeze(data, None if axes is None else axes_of(ints(axes), data.ndim))
 
+    def grad(self, dY: Any, _Y: Any, _data: Any, _axes: Any = None) -> tuple[Any, ...]:
+        return (reshape(dY, _data.shape),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = X23.reshape(1, 2, 1, 3)
@@ -164,6 +176,9 @@ class Unsqueeze(Operator):
 
     def numpy(self, data: Array, axes: Array) -> Array:
         return np.expand_dims(data, axes_of(ints(axes), data.ndim + axes.size))
+
+    def grad(self, dY: Any, _Y: Any, _data: Any, _axes: Any) -> tuple[Any, ...]:
+        return reshape(dY, _data.shape), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -195,6 +210,9 @@ class Flatten(Operator):
         axis = self._split(input.ndim)
         return input.reshape(math.prod(input.shape[:axis]), math.prod(input.shape[axis:]))
 
+    def grad(self, dY: Any, _Y: Any, _data: Any) -> tuple[Any, ...]:
+        return (reshape(dY, _data.shape),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = X23.reshape(2, 1, 3)
@@ -217,6 +235,9 @@ class Expand(Operator):
 
     def numpy(self, input: Array, shape: Array) -> Array:
         return np.broadcast_to(input, np.broadcast_shapes(input.shape, ints(shape))).copy()
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, _shape: Any) -> tuple[Any, ...]:
+        return sum_to(dY, _input.shape), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -270,6 +291,9 @@ class DepthToSpace(Blocks):
             y = input.reshape(N, C // b**2, b, b, H, W).transpose(0, 1, 4, 2, 5, 3)
         return y.reshape(N, C // b**2, H * b, W * b)
 
+    def grad(self, dY: Any, _Y: Any, _input: Any) -> tuple[Any, ...]:
+        return (SpaceToDepth(blocksize=self.blocksize, mode=self.mode)(dY),)
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.arange(16, dtype=np.float32).reshape(1, 8, 1, 2)
@@ -293,6 +317,9 @@ class SpaceToDepth(Blocks):
         order = (0, 3, 5, 1, 2, 4) if self.mode == "DCR" else (0, 1, 3, 5, 2, 4)
         y = input.reshape(N, C, H // b, b, W // b, b).transpose(order)
         return y.reshape(N, C * b**2, H // b, W // b)
+
+    def grad(self, dY: Any, _Y: Any, _input: Any) -> tuple[Any, ...]:
+        return (DepthToSpace(blocksize=self.blocksize, mode=self.mode)(dY),)
 
     @classmethod
     def examples(cls) -> list[Example]:

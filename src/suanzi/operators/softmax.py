@@ -1,11 +1,14 @@
 """Softmax and its relatives: each works along one axis."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.operators._axes import axis_of
 from suanzi.operators._operator import Array, Example, Operator, TensorType, operator
+from suanzi.operators.arithmetic import Exp
+from suanzi.operators.reduction import ReduceSum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,9 @@ class Softmax(AlongAxis):
         e = np.exp(input - input.max(self.axis, keepdims=True, initial=-np.inf))
         return np.asarray(e / e.sum(self.axis, keepdims=True), input.dtype)
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (Y * (dY - ReduceSum()(dY * Y, np.array([self.axis]))),)
+
 
 @operator(family="softmax", torch="nn.LogSoftmax")
 class LogSoftmax(AlongAxis):
@@ -47,6 +53,9 @@ class LogSoftmax(AlongAxis):
     def numpy(self, input: Array) -> Array:
         x = input - input.max(self.axis, keepdims=True, initial=-np.inf)
         return np.asarray(x - np.log(np.exp(x).sum(self.axis, keepdims=True)), input.dtype)
+
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY - Exp()(Y) * ReduceSum()(dY, np.array([self.axis])),)
 
 
 @operator(family="softmax")
@@ -58,3 +67,6 @@ class Hardmax(AlongAxis):
         first = np.argmax(input, self.axis, keepdims=True)
         np.put_along_axis(y, first, np.ones((), input.dtype), self.axis)
         return y
+
+    def grad(self, dY: Any, _Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (None,)

@@ -3,12 +3,17 @@
 Source, of all here: https://onnx.ai/onnx/operators/
 """
 
+from typing import Any
+
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axis_of
 from suanzi.operators._checks import require_dtype, require_shape
-from suanzi.operators._operator import Array, Example, Operator, TensorType, operator, require
+from suanzi.operators._gradients import expand, reshape, zeros
+from suanzi.operators._operator import Array, Example, Ints, Operator, TensorType, operator, require
+from suanzi.operators.arithmetic import Mod
+from suanzi.operators.indexing import GatherElements
 
 
 @operator(family="indexing")
@@ -40,6 +45,9 @@ class ReverseSequence(Operator):
         places = np.where(t < lengths, lengths - 1 - t, t)
         places = places.reshape(places.shape + (1,) * (input.ndim - 2))
         return np.take_along_axis(input, places, self.time_axis)
+
+    def grad(self, dY: Any, _Y: Any, _input: Any, sequence_lens: Any) -> tuple[Any, ...]:
+        return self(dY, sequence_lens), None
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -90,6 +98,24 @@ class TensorScatter(Operator):
         by_time = np.moveaxis(present, self.axis, 1)  # a view: what is written there is in present
         by_time[np.arange(N)[:, None], places] = np.moveaxis(update, self.axis, 1)
         return present
+
+    def grad(
+        self, dY: Any, _Y: Any, _past_cache: Any, _update: Any, write_indices: Any = None
+    ) -> tuple[Any, ...]:
+        return (
+            lambda: self(dY, zeros(_update.shape, dY), write_indices),
+            lambda: self._taken(dY, _update.shape, write_indices),
+        )
+
+    def _taken(self, dY: Any, shape: Ints, write_indices: Any) -> Any:
+        """What dY has at the places that the update was written to."""
+        rank, axis = len(dY.shape), axis_of(self.axis, len(dY.shape))
+        places = np.arange(shape[axis]).reshape(-1, *(1,) * (rank - 1 - axis))
+        if write_indices is not None:
+            places = reshape(write_indices, (-1, *(1,) * (rank - 1))) + places
+        if self.mode == "circular":
+            places = Mod()(places, np.array(dY.shape[axis]))
+        return GatherElements(axis=axis)(dY, expand(places, shape))
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -2,13 +2,14 @@
 kernels have a form, is an activation. Source, of all here: https://onnx.ai/onnx/operators/
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from suanzi.operators._checks import widen
 from suanzi.operators._elementwise import Pointwise
 from suanzi.operators._operator import Array, Example, operator
+from suanzi.operators.arithmetic import Sqrt
 
 
 class Trigonometric(Pointwise):
@@ -32,12 +33,18 @@ class Sin(Trigonometric):
 
     function = np.sin
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Cos()(X),)
+
 
 @operator(family="trigonometry", torch="torch.cos")
 class Cos(Trigonometric):
     """Y = cos(X), X in radians."""
 
     function = np.cos
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (-dY * Sin()(X),)
 
 
 @operator(family="trigonometry", torch="torch.tan")
@@ -46,12 +53,18 @@ class Tan(Trigonometric):
 
     function = np.tan
 
+    def grad(self, dY: Any, Y: Any, _X: Any) -> tuple[Any, ...]:
+        return (dY * (1 + Y * Y),)
+
 
 @operator(family="trigonometry", torch="torch.asin")
 class Asin(Trigonometric):
     """Y = the angle from -π/2 to π/2 whose sine is X."""
 
     function = np.arcsin
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / Sqrt()(1 - X * X),)
 
 
 @operator(family="trigonometry", torch="torch.acos")
@@ -60,12 +73,18 @@ class Acos(Trigonometric):
 
     function = np.arccos
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (-dY / Sqrt()(1 - X * X),)
+
 
 @operator(family="trigonometry", torch="torch.atan")
 class Atan(Trigonometric):
     """Y = the angle from -π/2 to π/2 whose tangent is X."""
 
     function = np.arctan
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / (1 + X * X),)
 
 
 @operator(family="trigonometry", torch="torch.sinh")
@@ -74,6 +93,9 @@ class Sinh(Trigonometric):
 
     function = np.sinh
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Cosh()(X),)
+
 
 @operator(family="trigonometry", torch="torch.cosh")
 class Cosh(Trigonometric):
@@ -81,12 +103,18 @@ class Cosh(Trigonometric):
 
     function = np.cosh
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY * Sinh()(X),)
+
 
 @operator(family="trigonometry", torch="torch.asinh")
 class Asinh(Trigonometric):
     """Y = the number whose sinh is X."""
 
     function = np.arcsinh
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / Sqrt()(X * X + 1),)
 
 
 @operator(family="trigonometry", torch="torch.acosh")
@@ -96,9 +124,15 @@ class Acosh(Trigonometric):
     function = np.arccosh
     places = (1, 1.5, 2)
 
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / Sqrt()(X * X - 1),)
+
 
 @operator(family="trigonometry", torch="torch.atanh")
 class Atanh(Trigonometric):
     """Y = the number whose tanh is X."""
 
     function = np.arctanh
+
+    def grad(self, dY: Any, _Y: Any, X: Any) -> tuple[Any, ...]:
+        return (dY / (1 - X * X),)

@@ -1,11 +1,19 @@
 """Normalization that has no scale and no shift."""
 
+from typing import Any
+
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._axes import axes_of, axis_of
 from suanzi.operators._checks import widen
+from suanzi.operators._compose import mean, total
+from suanzi.operators._gradients import like
 from suanzi.operators._operator import Array, Example, Ints, Operator, TensorType, operator
+from suanzi.operators._standard import through_standard
+from suanzi.operators.arithmetic import Reciprocal, Sign, Sqrt
+from suanzi.operators.logic import Equal, Where
+from suanzi.operators.reduction import ReduceL1, ReduceL2
 
 X = np.sin(np.arange(48, dtype=np.float32)).reshape(2, 4, 2, 3)
 
@@ -29,6 +37,12 @@ class MeanVarianceNormalization(Operator):
         centred = x - x.mean(self.axes, keepdims=True)
         deviation = np.sqrt((centred * centred).mean(self.axes, keepdims=True))
         return np.asarray(centred / (deviation + 1e-9)).astype(X.dtype)
+
+    def grad(self, dY: Any, Y: Any, X: Any) -> tuple[Any, ...]:
+        axes = axes_of(self.axes, len(X.shape))
+        centred = X - mean(X, axes)
+        inverse = Reciprocal()(Sqrt()(mean(centred * centred, axes)) + 1e-9)
+        return (through_standard(dY, Y, inverse, axes),)
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -56,6 +70,12 @@ class LpNormalization(Operator):
         x = widen(input)
         norm = np.linalg.norm(x, self.p, self.axis, keepdims=True)
         return np.asarray(x / np.where(norm == 0, 1, norm)).astype(input.dtype)
+
+    def grad(self, dY: Any, Y: Any, input: Any) -> tuple[Any, ...]:
+        norm = {1: ReduceL1, 2: ReduceL2}[self.p]()(input, np.array([self.axis]))
+        norm = Where()(Equal()(norm, like(0, norm)), like(1, norm), norm)
+        slope = Y if self.p == 2 else Sign()(input)
+        return ((dY - slope * total(dY * Y, (self.axis,))) / norm,)
 
     @classmethod
     def examples(cls) -> list[Example]:

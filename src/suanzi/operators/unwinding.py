@@ -1,11 +1,13 @@
 """Back from windows to the picture: MaxUnpool undoes MaxPool, Col2Im the cutting into blocks."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from suanzi.operators._axes import ints, length
 from suanzi.operators._checks import agree, require_shape
+from suanzi.operators._gradients import reshape
 from suanzi.operators._operator import (
     Array,
     Dim,
@@ -17,6 +19,8 @@ from suanzi.operators._operator import (
     require,
 )
 from suanzi.operators._windows import Windowed, overlap_add
+from suanzi.operators.indexing import Gather
+from suanzi.operators.joining import Slice
 
 
 @operator(family="pooling", torch="nn.MaxUnpool{n}d")
@@ -80,6 +84,19 @@ class MaxUnpool(Operator):
             return Y
         return np.pad(Y, [(0, o - d) for o, d in zip(ints(output_shape), Y.shape, strict=True)])
 
+    def grad(
+        self,
+        dY: Any,
+        _Y: Any,
+        _X: Any,
+        I: Any,  # noqa: E741
+        _output_shape: Any = None,
+    ) -> tuple[Any, ...]:
+        sizes = (*_X.shape[:2], *self._sizes(_X.shape[2:]))
+        if tuple(dY.shape) != sizes:
+            dY = Slice()(dY, np.zeros(len(sizes), np.int64), np.array(sizes))
+        return Gather()(reshape(dY, (-1,)), I), None
+
     @classmethod
     def examples(cls) -> list[Example]:
         X = np.array([[[[1, 2], [3, 4]]]], np.float32)
@@ -142,6 +159,13 @@ class Col2Im(Operator):
         window = self._window(block)
         stamps = input.reshape(len(input), -1, *block, *window.places(image))
         return overlap_add(stamps, window.axes(len(block)), image)
+
+    def grad(
+        self, dY: Any, _Y: Any, _input: Any, _image_shape: Any, block_shape: Any
+    ) -> tuple[Any, ...]:
+        from suanzi.operators.unfold import Unfold
+
+        return Unfold(**vars(self), kernel_shape=ints(np.asarray(block_shape)))(dY), None, None
 
     @classmethod
     def examples(cls) -> list[Example]:
