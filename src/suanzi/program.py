@@ -11,7 +11,7 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Node
 from suanzi.graph.evaluate import evaluate_node
 from suanzi.operators._operator import Array, Cost, Ints, TensorType
-from suanzi.runtime.memory import Slot, address, allocate
+from suanzi.runtime.memory import Slot, Stored, address, allocate
 from suanzi.runtime.pool import Job
 from suanzi.runtime.pool import Step as NativeStep
 
@@ -39,6 +39,27 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Where native code leaves an index that is out of range, and what to tell of it then."""
+
+    offset: int
+    node: Node
+    input: str
+    size: int
+
+    def __call__(self, arena: Array) -> None:
+        found = int(arena[self.offset : self.offset + 8].view(np.int64)[0])
+        if found:
+            raise SuanziError(
+                "an index is out of range",
+                node=self.node.label,
+                input=self.input,
+                expected=f"from {-self.size} to {self.size - 1}",
+                found=found,
+            )
+
+
+@dataclass(frozen=True)
 class Program:
     """What runs for inputs of certain shapes. Any number of threads may run it at once."""
 
@@ -51,26 +72,53 @@ class Program:
     constants: Mapping[str, Array]
     arena_bytes: int
     threads: int
+    checks: tuple[Check, ...] = ()
+    storages: Mapping[str, Stored] = field(default_factory=dict)
+    """What lies in the arena: values and scratch memory."""
     code: Any = None
     """Keeps the machine code loaded."""
     _idle: list["Run"] = field(default_factory=list)
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name; the feeds have the types that the program was made for."""
-        return self._run(feeds, None)
+    def run(
+        self, feeds: Mapping[str, Array], into: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        """The outputs by name; the feeds have the types that the program was made for.
+
+        Outputs named in `into` are written to those arrays, which are of their types.
+        """
+        return self._run(feeds, None, into)
+
+    def may_share(self, input: str, output: str) -> bool:
+        """Whether an output may be written over an input's memory: no step reads the input after
+        one has written to the output, but one that reads each element before it writes it."""
+        steps = self.steps
+        names = (input, output)
+        if output in self.inputs or self.inputs[input] != self.outputs[output]:
+            return False
+        if any(name in s.node.inputs + s.node.outputs for s in steps if not s.address for name in names):
+            return False
+        reads = [i for i, s in enumerate(steps) if any(slot.storage == input for slot in s.slots)]
+        writes = [i for i, s in enumerate(steps) if any(slot.storage == output for slot in s.slots)]
+        if not reads or not writes:
+            return not reads
+        return reads[-1] < writes[0] or (
+            reads[-1] == writes[0] and steps[writes[0]].kernel == "Apply"
+        )
 
     def run_timed(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
         """The outputs, and the nanoseconds of each step."""
         times = np.zeros(len(self.steps), np.int64)
-        return self._run(feeds, times), times
+        return self._run(feeds, times, None), times
 
-    def _run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
+    def _run(
+        self, feeds: Mapping[str, Array], times: Array | None, into: Mapping[str, Array] | None
+    ) -> dict[str, Array]:
         try:
             state = self._idle.pop()  # as `append`, whole whatever other threads do
         except IndexError:
             state = Run(self)
         try:
-            return state.run(feeds, times)
+            return state.run(feeds, times, into)
         finally:
             self._idle.append(state)
 
@@ -136,13 +184,24 @@ class Run:
             i = end
         return parts
 
-    def run(self, feeds: Mapping[str, Array], times: Array | None) -> dict[str, Array]:
-        outputs = {name: np.empty(sizes, dtype) for name, sizes, dtype in self.outputs}
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        times: Array | None,
+        into: Mapping[str, Array] | None = None,
+    ) -> dict[str, Array]:
+        given = into or {}
+        outputs = {
+            name: given[name] if name in given else np.empty(sizes, dtype)
+            for name, sizes, dtype in self.outputs
+        }
         for name in self.copied:
             outputs[name] = np.array(feeds.get(name, self.program.constants.get(name)))
         starts = [address(outputs[n] if n in outputs else feeds[n]) for n in self.patched]
         for place, number, offset in self.patches:
             self.words[place] = starts[number] + offset
+        for check in self.program.checks:
+            self.arena[check.offset : check.offset + 8] = 0
         for begin, end, job in self.parts:
             if job is None:
                 start = time.perf_counter_ns()
@@ -153,6 +212,8 @@ class Run:
                 job.run()
             else:
                 times[begin:end] = job.run_timed()
+        for check in self.program.checks:
+            check(self.arena)
         return outputs
 
     def _define(self, step: Step, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:

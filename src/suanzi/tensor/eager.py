@@ -1,0 +1,144 @@
+"""One operator on arrays, at once: by its definition, or by a program of one node.
+
+To compile takes tens of milliseconds. So an operator is compiled for some shapes once its
+definition has taken as long, or at once where the work is plainly more.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from suanzi.errors import SuanziError
+from suanzi.operators import Add, Mul, Neg, Sub
+from suanzi.operators._operator import UNFORESEEN, Array, Operator, TensorType
+
+ENOUGH = 20_000_000  # nanoseconds that an operator's definition takes before it is compiled
+MUCH = 10_000_000  # multiply-adds, or bytes, of a node that is compiled when it is first met
+SMALL = 16_384  # elements below which one NumPy call beats a program's overhead
+MOST = 4_096  # plans kept
+
+UFUNCS: dict[type[Operator], Callable[..., Any]] = {
+    Add: np.add,
+    Mul: np.multiply,
+    Neg: np.negative,
+    Sub: np.subtract,
+}
+"""What NumPy has under the same meaning: for small arrays nothing is faster."""
+
+Results = tuple[Array, ...]
+
+
+class _Plan:
+    """How an operator runs for inputs of certain types."""
+
+    __slots__ = ("kinds", "names", "operator", "program", "spent")
+
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+        self.spent = 0
+        self.program: Any = None
+        """None: not compiled yet; False: no kernel does it, the definition stays."""
+        self.names: list[tuple[int, str]] = []
+
+
+_plans: dict[Any, _Plan] = {}
+_lock = threading.Lock()
+
+
+def execute(operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, ...]) -> Results:
+    """The operator's outputs. `constant` tells which inputs' contents its types depend on."""
+    key = (
+        operator,
+        *[
+            None if x is None else (x.shape, x.dtype.num) if not fixed else (x.shape, x.tobytes())
+            for x, fixed in zip(inputs, constant, strict=True)
+        ],
+    )
+    try:
+        plan = _plans.get(key)
+    except TypeError:  # an attribute that is an array: such operators are rare, and do little
+        return define(operator, inputs)
+    if plan is None:
+        plan = _plan(operator, inputs)
+        if len(_plans) >= MOST:
+            _plans.clear()
+        _plans[key] = plan
+    program = plan.program
+    if program is None and plan.spent > ENOUGH:
+        with _lock:
+            program = plan.program = _compiled(plan, inputs, constant)
+    if program:
+        feeds = {
+            name: x if (x := inputs[i]).flags.c_contiguous else np.ascontiguousarray(x)
+            for i, name in plan.names
+        }
+        return tuple(program.run(feeds).values())
+    start = time.perf_counter_ns()
+    results = define(operator, inputs)
+    plan.spent += time.perf_counter_ns() - start
+    return results
+
+
+def define(operator: Operator, inputs: tuple[Any, ...]) -> Results:
+    """The outputs by definition, after `infer` has checked the inputs."""
+    operator.infer_all([None if x is None else TensorType(x.dtype, x.shape, x) for x in inputs])
+    try:
+        return operator.numpy_all(inputs)
+    except UNFORESEEN as error:
+        raise SuanziError(f"cannot be computed: {error}") from error
+
+
+def _plan(operator: Operator, inputs: tuple[Any, ...]) -> _Plan:
+    plan = _Plan(operator)
+    present = [x for x in inputs if x is not None]
+    if (
+        not operator.deterministic
+        or not any(x.dtype == np.float32 for x in present)
+        or any(x.dtype.kind == "f" and x.dtype != np.float32 for x in present)
+    ):
+        plan.program = False  # kernels are float32's
+        return plan
+    types = [None if x is None else TensorType(x.dtype, x.shape, x) for x in inputs]
+    try:
+        outputs = operator.infer_all(types)
+        if not all(t.static for t in outputs):
+            plan.program = False
+            return plan
+        cost = operator.cost(*types)
+        if cost.macs > MUCH or cost.read + cost.written > MUCH:
+            plan.spent = ENOUGH + 1
+    except (NotImplementedError, AssertionError):
+        plan.program = False
+    return plan
+
+
+def _compiled(plan: _Plan, inputs: tuple[Any, ...], constant: tuple[bool, ...]) -> Any:
+    """The program of one node, or False where it would run by definition anyway."""
+    from suanzi.compiler import Compiler
+    from suanzi.graph import Graph, Node
+    from suanzi.graph.infer import infer
+    from suanzi.lang import host_target
+    from suanzi.runtime.cache import ObjectCache
+    from suanzi.tensor.threads import get_num_threads
+
+    names = tuple("" if x is None else f"x{i}" for i, x in enumerate(inputs))
+    fixed = {n: x for n, x, c in zip(names, inputs, constant, strict=True) if c and n}
+    given = [(i, n) for i, n in enumerate(names) if n and n not in fixed]
+    types = [None if x is None else TensorType(x.dtype, x.shape, x) for x in inputs]
+    outputs = tuple(f"y{i}" for i in range(len(plan.operator.infer_all(types))))
+    graph = Graph(
+        inputs=tuple(n for _, n in given),
+        outputs=outputs,
+        nodes=(Node(plan.operator, names, outputs),),
+        constants=fixed,
+        types={n: TensorType(inputs[i].dtype, inputs[i].shape) for i, n in given},
+    )
+    plan.names = given
+    try:
+        program = Compiler(host_target(), get_num_threads(), ObjectCache()).compile(infer(graph))
+    except SuanziError:
+        return False
+    return program if program.native_steps == len(program.steps) else False
