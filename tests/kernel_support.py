@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from suanzi.graph.fused import Chain, Fused
-from suanzi.kernels._kernel import Chooser, Input, Operand, Output, Packed, Scratch, Site
+from suanzi.kernels._kernel import Chooser, Fault, Input, Operand, Output, Packed, Scratch, Site
 from suanzi.lang import TARGETS, Target, ceil_div, host_target
 from suanzi.operators._operator import Operator, TensorType
 from suanzi.runtime.machine import compile_object, load
@@ -108,6 +108,7 @@ def run_site(
     outputs = [guarded(np.full(o.elements, 55, o.type.dtype)) for o in site.outputs]
     scratch: dict[str, Any] = {}
     keep: list[Any] = []
+    faults: list[tuple[int, np.ndarray]] = []
     for call in calls:
         kernel = call.kernel
         code = load({kernel.symbol: compile_object(kernel.ir(site.target), site.target)})
@@ -127,6 +128,9 @@ def run_site(
                     if name not in scratch:
                         scratch[name] = guarded(np.full(ceil_div(nbytes, 4), np.nan, np.float32))
                     table.append(scratch[name][1].ctypes.data)
+                case Fault(number):
+                    faults.append((number, np.zeros(1, np.int64)))
+                    table.append(faults[-1][1].ctypes.data)
         words = np.array([*table, *call.sizes], np.int64)
         assert len(table) == kernel.pointer_count()
         assert len(call.sizes) == kernel.sizes
@@ -135,6 +139,8 @@ def run_site(
         for chunk in reversed(range(call.chunks)):
             function(words.ctypes.data, chunk, chunk + 1, 0)
         del code
+    for number, word in faults:
+        assert not word[0], f"input {number} has an index out of range: {word[0]}"
     for whole, _ in [*outputs, *(b for b in buffers if b), *scratch.values()]:
         guard = np.asarray(77, whole.dtype)
         assert (whole[:GUARD] == guard).all(), "written before a buffer"

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from suanzi.kernels._kernel import (
     Argument,
     Call,
     Choice,
+    Fault,
     Input,
     Kernel,
     Operand,
@@ -30,7 +31,7 @@ from suanzi.lang import Target
 from suanzi.operators._operator import Cost
 from suanzi.packing import Constants, Packings
 from suanzi.placement import Arena, place
-from suanzi.program import Program, Step
+from suanzi.program import Check, Program, Step
 from suanzi.runtime.cache import ObjectCache, cache_key
 from suanzi.runtime.machine import Code, compile_object, load
 from suanzi.runtime.memory import Slot
@@ -133,6 +134,13 @@ class _Chosen:
     def scratch_name(self, scratch: Scratch) -> str:
         return f"\0{self.first} {scratch.name}"  # no value of a model has such a name
 
+    def faults(self) -> dict[str, Fault]:
+        found = [a for call in self.calls for a in call.arguments if isinstance(a, Fault)]
+        return {self.fault_name(f): f for f in found}
+
+    def fault_name(self, fault: Fault) -> str:
+        return f"\0{self.first} fault {fault.number}"
+
 
 def assemble(graph: Graph, compiler: Compiler) -> Program:
     """The program of a graph whose layouts are settled."""
@@ -152,6 +160,8 @@ def assemble(graph: Graph, compiler: Compiler) -> Program:
     for item in chosen:
         for name, size in item.scratch(threads).items():
             arena.add(name, size, item.first, item.first + len(item.calls) - 1)
+        for name in item.faults():
+            arena.add(name, 8, 0, count - 1)
     arena.settle()
     constants = Constants(graph, compiler.packings)
     compiler.packings.make(
@@ -178,8 +188,19 @@ def assemble(graph: Graph, compiler: Compiler) -> Program:
         constants=constants.arrays,
         arena_bytes=arena.bytes,
         threads=threads,
+        checks=tuple(_checks(graph, chosen, arena)),
+        storages=arena.storages(),
         code=code,
     )
+
+
+def _checks(graph: Graph, chosen: list[_Chosen], arena: Arena) -> Iterator[Check]:
+    for item in chosen:
+        for name, fault in item.faults().items():
+            indices = item.node.inputs[fault.number]
+            source = arena.slot(indices).storage
+            source = source if source in graph.inputs else ""
+            yield Check(arena.slot(name).offset, source, item.node, indices, fault.size)
 
 
 def _values(node: Node) -> tuple[str, ...]:
@@ -217,6 +238,8 @@ def _steps(
                 return Slot(constants.keep_packed(argument, node), 0)
             case Scratch():
                 return arena.slot(item.scratch_name(argument))
+            case Fault():
+                return arena.slot(item.fault_name(argument))
 
     steps = []
     for number, call in enumerate(item.calls):

@@ -17,7 +17,7 @@ from suanzi.operators._elementwise import Elementwise
 from suanzi.operators.cast import Identity
 from suanzi.operators.joining import Concat
 from suanzi.operators.shape import Flatten, Reshape, Squeeze, Unsqueeze
-from suanzi.runtime.memory import Lifetime, Slot, plan
+from suanzi.runtime.memory import Lifetime, Slot, Stored, plan
 
 VIEWS = (Reshape, Squeeze, Unsqueeze, Flatten, Identity)
 
@@ -200,6 +200,16 @@ class Arena:
         offsets, self.bytes = plan(list(self._lives.values()))
         require_memory(self.bytes, "the program's memory")
         self._offsets = dict(zip(self._lives, offsets, strict=True))
+
+    def storages(self) -> dict[str, Stored]:
+        """All that lies in the arena."""
+        held: dict[str, list[str]] = {}
+        for value, where in self.placement.places.items():
+            held.setdefault(where.storage, []).append(value)
+        return {
+            name: Stored(self._offsets[name], life, tuple(held.get(name, ())))
+            for name, life in self._lives.items()
+        }
 
     def slot(self, name: str) -> Slot:
         """Where a value or a scratch memory lies."""

@@ -40,23 +40,39 @@ class Step:
 
 @dataclass(frozen=True)
 class Check:
-    """Where native code leaves an index that is out of range, and what to tell of it then."""
+    """Where native code leaves an index that is out of range, and what to tell of it then.
+
+    Indices that are an input of the program are looked at before it runs, so that nothing has been
+    written over when it fails.
+    """
 
     offset: int
+    source: str
+    """The program's input whose elements the indices are; empty where they are made in the run."""
     node: Node
     input: str
     size: int
 
-    def __call__(self, arena: Array) -> None:
+    def before(self, feeds: Mapping[str, Array]) -> None:
+        if self.source:
+            given = feeds[self.source]
+            low, high = int(given.min()), int(given.max())
+            if low < -self.size or high >= self.size:
+                self.fail(low if low < -self.size else high)
+
+    def after(self, arena: Array) -> None:
         found = int(arena[self.offset : self.offset + 8].view(np.int64)[0])
         if found:
-            raise SuanziError(
-                "an index is out of range",
-                node=self.node.label,
-                input=self.input,
-                expected=f"from {-self.size} to {self.size - 1}",
-                found=found,
-            )
+            self.fail(found)
+
+    def fail(self, found: int) -> None:
+        raise SuanziError(
+            "an index is out of range",
+            node=self.node.label,
+            input=self.input,
+            expected=f"from {-self.size} to {self.size - 1}",
+            found=found,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,9 @@ class Program:
         names = (input, output)
         if output in self.inputs or self.inputs[input] != self.outputs[output]:
             return False
-        if any(name in s.node.inputs + s.node.outputs for s in steps if not s.address for name in names):
+        if any(
+            name in s.node.inputs + s.node.outputs for s in steps if not s.address for name in names
+        ):
             return False
         reads = [i for i, s in enumerate(steps) if any(slot.storage == input for slot in s.slots)]
         writes = [i for i, s in enumerate(steps) if any(slot.storage == output for slot in s.slots)]
@@ -190,6 +208,8 @@ class Run:
         times: Array | None,
         into: Mapping[str, Array] | None = None,
     ) -> dict[str, Array]:
+        for check in self.program.checks:
+            check.before(feeds)
         given = into or {}
         outputs = {
             name: given[name] if name in given else np.empty(sizes, dtype)
@@ -213,7 +233,7 @@ class Run:
             else:
                 times[begin:end] = job.run_timed()
         for check in self.program.checks:
-            check(self.arena)
+            check.after(self.arena)
         return outputs
 
     def _define(self, step: Step, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:

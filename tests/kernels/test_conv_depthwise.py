@@ -21,6 +21,7 @@ def normal(*shape):
 
 
 def run(N, C, H, W, kernel, target=None, bias=True, must=True, extras=(), chain=None, **attributes):
+    constants = attributes.pop("constants", (1, 2))
     target = replace(target or host_target(), triple=host_target().triple)
     V = target.lanes
     return check(
@@ -29,7 +30,7 @@ def run(N, C, H, W, kernel, target=None, bias=True, must=True, extras=(), chain=
         [normal(N, C, H, W), normal(C, 1, *kernel), normal(C) if bias else None],
         input_lanes=[V, 0, 0],
         output_lanes=V,
-        constants=(1, 2),
+        constants=constants,
         chain=chain,
         extras=extras,
         extra_lanes=V,
@@ -48,11 +49,13 @@ def run(N, C, H, W, kernel, target=None, bias=True, must=True, extras=(), chain=
     st.tuples(st.integers(1, 2), st.integers(1, 2)),
     st.tuples(*[st.integers(0, 3)] * 4),
     st.booleans(),
+    st.sampled_from([(), (1, 2)]),
 )
-def test_any_shape(N, C, size, kernel, strides, dilations, pads, bias):
+def test_any_shape(N, C, size, kernel, strides, dilations, pads, bias, constants):
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     H, W = (max(s, r) for s, r in zip(size, reach, strict=True))
-    run(N, C, H, W, kernel, bias=bias, strides=strides, dilations=dilations, pads=pads)
+    made = {"strides": strides, "dilations": dilations, "pads": pads, "constants": constants}
+    run(N, C, H, W, kernel, bias=bias, **made)
 
 
 @pytest.mark.parametrize("target", [host_target(), AVX2, PORTABLE], ids=lambda t: t.name)

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from kernel_support import check
 from suanzi.graph.fused import Chain, Link
+from suanzi.kernels import conv_transpose
 from suanzi.kernels._tiles import Shape, tile
 from suanzi.kernels.conv_direct import choose, flat
 from suanzi.lang.target import AVX2, AVX512, NEON, PORTABLE, host_target
 from suanzi.operators.activation import Relu
 from suanzi.operators.arithmetic import Add, Mul
-from suanzi.operators.convolution import Conv
+from suanzi.operators.convolution import Conv, ConvTranspose
 
 RNG = np.random.default_rng(0)
 ON_ALL = pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def normal(*shape):
     return RNG.standard_normal(shape, dtype=np.float32)
 
 
-def run(X, W, B=None, target=None, plain=False, extra_lanes=None, **more):
+def run(X, W, B=None, target=None, plain=False, extra_lanes=None, constants=(1, 2), **more):
     target = replace(target or host_target(), triple=host_target().triple)
     V = target.lanes
     check_keys = ("chain", "extras", "constant_extras", "threads", "must")
@@ -36,7 +37,7 @@ def run(X, W, B=None, target=None, plain=False, extra_lanes=None, **more):
         input_lanes=[0 if plain else V, 0, 0],
         output_lanes=V,
         extra_lanes=V if extra_lanes is None else [V if e else 0 for e in extra_lanes],
-        constants=(1, 2),
+        constants=constants,
         target=target,
         **layout,
     )
@@ -52,14 +53,15 @@ def run(X, W, B=None, target=None, plain=False, extra_lanes=None, **more):
     st.tuples(*[st.integers(0, 3)] * 4),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([(), (1, 2)]),
 )
-def test_any_shape(shape, K, kernel, strides, dilations, pads, bias, plain):
+def test_any_shape(shape, K, kernel, strides, dilations, pads, bias, plain, constants):
     N, C, *size = shape
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     H, W = (max(s, r) for s, r in zip(size, reach, strict=True))
     attributes = {"strides": strides, "dilations": dilations, "pads": pads}
     weights, B = normal(K, C, *kernel), normal(K) if bias else None
-    run(normal(N, C, H, W), weights, B, plain=plain, threads=2, **attributes)
+    run(normal(N, C, H, W), weights, B, None, plain, None, constants, threads=2, **attributes)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,15 @@ def test_any_shape(shape, K, kernel, strides, dilations, pads, bias, plain):
 def test_groups(group, C, K, kernel, target):
     X, W = normal(1, C, 5, 6), normal(K, C // group, kernel, kernel)
     run(X, W, normal(K), target, group=group, pads=(kernel // 2,) * 4)
+    run(X, W, normal(K), target, constants=(), group=group, pads=(kernel // 2,) * 4)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+@ON_ALL
+def test_weights_that_arrive_are_packed_in_each_run(kernel, target):
+    X, W = normal(2, 37, 7, 9), normal(70, 37, kernel, kernel)
+    run(X, W, normal(70), target, constants=(), threads=2)
+    run(X[:, :3], W[:, :3], None, target, plain=True, constants=(), strides=(2, 2))
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -93,6 +104,15 @@ def test_every_target_with_a_chain(target, plain):
     )  # fmt: skip
 
 
+@ON_ALL
+def test_a_chain_with_numbers_that_arrive_for_each_channel(target):
+    chain = Chain(3, (Link(Mul(), (0, 1)), Link(Add(), (3, 2))))
+    made = {"chain": chain, "extra_lanes": [False, False], "pads": (1, 1, 1, 1)}
+    for K in (32, 37):
+        W, extras = normal(K, 19, 3, 3), [normal(1, K, 1, 1), normal(K, 1, 1)]
+        run(normal(2, 19, 6, 7), W, None, target, constants=(), extras=extras, **made)
+
+
 @pytest.mark.parametrize("pixels", [(7, 7), (1, 1), (13, 5)])
 def test_pointwise(pixels):
     run(normal(2, 40, *pixels), normal(33, 40, 1, 1), normal(33))
@@ -104,6 +124,7 @@ def test_one_axis():
 
 
 def test_a_column():
+    run(normal(2, 20, 5, 1), normal(33, 20, 3, 1), normal(33), strides=(1, 2), pads=(0, 1, 0, 0))
     run(normal(2, 20, 50, 1), normal(33, 20, 5, 1), normal(33), strides=(2, 1), pads=(1, 0, 3, 0))
 
 
@@ -116,7 +137,6 @@ def test_declines_what_it_does_not_do():
     run(X, W, group=2, plain=True, must=False)
     V = host_target().lanes
     arrives = [normal(1, 4, 5, 5), normal(8, 4, 3, 3)]
-    check(choose, Conv(), arrives, input_lanes=[V, 0], output_lanes=V, must=False)
     check(choose, Conv(), arrives, constants=(1,), must=False)  # plain output
     volume = [normal(1, 4, 3, 3, 3), normal(8, 4, 3, 3, 3)]
     check(choose, Conv(), volume, input_lanes=[V, 0], output_lanes=V, constants=(1,), must=False)
@@ -136,3 +156,23 @@ def test_pointwise_rows_cover_the_pixels():
     s = flat(Shape(1, 64, 13, 11, 64, 13, 11), AVX512, 4, lambda OCB: 1.0)
     assert s.H * s.W == 13 * 11
     assert (s.OH, s.OW) == (s.H, s.W)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@ON_ALL
+def test_many_weights_that_arrive_are_packed_by_the_chunks_that_need_them(target, kernel):
+    target = replace(target, l2=1 << 18)
+    C, K = (70, 201) if kernel == 3 else (500, 201)
+    X, W, pads = normal(2, C, 5, 9), normal(K, C, kernel, kernel), (kernel // 2,) * 4
+    site = run(X, W, normal(K), target, constants=(), threads=2, pads=pads)
+    assert [call.kernel.rows is not None for call in choose(site)[1:]] == [True]
+    turned = check(
+        conv_transpose.choose,
+        ConvTranspose(pads=pads),
+        [X, np.ascontiguousarray(W.swapaxes(0, 1)), None],
+        input_lanes=[target.lanes, 0, 0],
+        output_lanes=target.lanes,
+        target=replace(target, triple=host_target().triple),
+        threads=2,
+    )
+    assert conv_transpose.choose(turned)[0].kernel.rows is not None

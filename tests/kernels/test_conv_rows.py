@@ -30,14 +30,15 @@ def normal(*shape):
     st.tuples(st.integers(1, 2), st.integers(1, 3)),
     st.tuples(*[st.integers(0, 4)] * 4),
     st.booleans(),
+    st.sampled_from([(), (1, 2)]),
 )
-def test_any_shape(shape, K, kernel, strides, dilations, pads, bias):
+def test_any_shape(shape, K, kernel, strides, dilations, pads, bias, constants):
     N, C, *size = shape
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     H, W = (max(s, r) for s, r in zip(size, reach, strict=True))
     arrays = [normal(N, C, H, W), normal(K, C, *kernel), normal(K) if bias else None]
     conv = Conv(strides=strides, dilations=dilations, pads=pads)
-    check(choose, conv, arrays, constants=(1, 2))
+    check(choose, conv, arrays, constants=constants)
 
 
 @pytest.mark.parametrize("target", [host_target(), AVX2, PORTABLE], ids=lambda t: t.name)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 import suanzi.operators  # noqa: F401
 from kernel_support import check
 from suanzi.graph.fused import Chain, Link
-from suanzi.kernels import conv_winograd
+from suanzi.kernels import conv_transpose, conv_winograd
 from suanzi.lang import TARGETS, host_target
 from suanzi.operators.activation import Relu
 from suanzi.operators.arithmetic import Add
-from suanzi.operators.convolution import Conv
+from suanzi.operators.convolution import Conv, ConvTranspose
 
 BOUND = 1e-4  # of the largest output, as the module states
 
@@ -30,7 +30,7 @@ def data(N, C, H, W, K, seed=0):
     return X, weights, rng.standard_normal(K, dtype=np.float32)
 
 
-def hold(N, C, H, W, K, pads=(1, 1, 1, 1), target=None, **more):
+def hold(N, C, H, W, K, pads=(1, 1, 1, 1), target=None, constants=(1, 2), **more):
     target = target or host_target()
     V = target.lanes
     return check(
@@ -39,7 +39,7 @@ def hold(N, C, H, W, K, pads=(1, 1, 1, 1), target=None, **more):
         data(N, C, H, W, K),
         input_lanes=(V, 0, 0),
         output_lanes=V,
-        constants=(1, 2),
+        constants=constants,
         tolerance=BOUND,
         target=target,
         **more,
@@ -54,15 +54,37 @@ def hold(N, C, H, W, K, pads=(1, 1, 1, 1), target=None, **more):
     K=st.integers(1, 70),
     pad=st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1), (0, 1, 2, 1)]),
     threads=st.sampled_from([1, 2]),
+    constants=st.sampled_from([(), (1, 2)]),
 )
-@settings(max_examples=12, deadline=None)
-def test_agrees_on_random_shapes(N, C, H, W, K, pad, threads):
-    hold(N, C, H, W, K, pad, threads=threads)
+@settings(max_examples=16, deadline=None)
+def test_agrees_on_random_shapes(N, C, H, W, K, pad, threads, constants):
+    hold(N, C, H, W, K, pad, threads=threads, constants=constants)
+
+
+@pytest.mark.parametrize("name", [host_target().name, "avx2", "portable"])
+@pytest.mark.parametrize("constants", [(), (1, 2)], ids=["arriving", "constant"])
+def test_transposed_it_is_a_convolution_of_turned_weights(name, constants):
+    target = TARGETS[name]
+    for pads in ((1, 1, 1, 1), (0, 2, 1, 0)):
+        X, weights, B = data(2, 20, 9, 14, 24)
+        site = check(
+            conv_transpose.choose,
+            ConvTranspose(pads=pads),
+            [X, weights.swapaxes(0, 1), B],
+            input_lanes=(target.lanes, 0, 0),
+            output_lanes=target.lanes,
+            constants=constants,
+            tolerance=BOUND,
+            target=target,
+        )
+        kernel = conv_transpose.choose(site)[-1].kernel
+        assert type(kernel) is conv_winograd.WinogradProduct
 
 
 @pytest.mark.parametrize("name", ["avx2", "portable"])
 def test_agrees_on_other_targets(name):
     hold(1, 20, 9, 14, 24, target=TARGETS[name])
+    hold(1, 20, 9, 14, 24, target=TARGETS[name], constants=())
 
 
 def test_both_forms_are_used():

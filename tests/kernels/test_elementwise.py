@@ -34,7 +34,7 @@ def chain(arity: int, *links: tuple) -> Chain:
 
 
 FORMULAS = [c for c in OPERATORS.values() if issubclass(c, Elementwise)]
-KNOWN = {np.dtype(t) for t in (np.float32, np.int32, np.bool_)}
+KNOWN = {np.dtype(t) for t in (np.float32, np.int32, np.int64, np.bool_)}
 
 
 @pytest.mark.parametrize("operator", FORMULAS, ids=lambda c: c.__name__)
@@ -55,8 +55,9 @@ def test_hardly_any_formula_is_not_traceable():
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
-def test_masks_and_whole_numbers(target):
-    n = RNG.integers(-3, 3, (2, 5, 37), np.int32)
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_masks_and_whole_numbers(target, dtype):
+    n = RNG.integers(-3, 3, (2, 5, 37), dtype)
     mask, rows, floats = n > 0, n[:, :, :1], random(5, 37)
     for operator in (Equal(), Less(), GreaterOrEqual(), Add(), Sub(), Mul()):
         check(choose, operator, [n, rows], target=target)
@@ -65,8 +66,10 @@ def test_masks_and_whole_numbers(target):
     check(choose, Not(), [mask], target=target)
     check(choose, Where(), [mask, n, rows], target=target)
     check(choose, Where(), [mask[:, :, :1], floats, floats[:1]], target=target)
-    wrapping = np.full(20, 2**31 - 1, np.int32)
+    wrapping = np.full(20, np.iinfo(dtype).max, dtype)
     assert run_site(choose, make_site(Add(), [wrapping] * 2), [wrapping] * 2)[0].max() == -2
+    labels = chain(3, (Equal(), 0, 1), (Where(), 3, 2, 0))  # as where a label is to be ignored
+    check(choose, labels, [n, *(np.array(x, dtype) for x in (-2, 0))], target=target)
 
 
 def test_a_chain_from_masks_to_masks():
@@ -126,11 +129,13 @@ def test_blocked(target, batch):
         )
 
 
-def test_blocked_with_plain_channels_that_arrive_is_declined():
-    V = host_target().lanes
-    x, y = random(1, 21, 3, 5), random(21, 1, 1)
-    site = make_site(Add(), [x, y], input_lanes=[V, 0], output_lanes=V)
-    assert choose(site) is None
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("shape", [(21, 1, 1), (1, 21, 1, 1)])
+def test_blocked_with_plain_channels_that_arrive(target, shape):
+    V = target.lanes
+    chain = Chain(3, (Link(Sub(), (1, 0)), Link(Mul(), (3, 2))))
+    arrays = [random(*shape), random(2, 21, 3, 5), random(2, 21, 3, 5)]
+    check(choose, chain, arrays, input_lanes=[0, V, V], output_lanes=V, target=target)
 
 
 def test_a_chain_of_many():

@@ -1,11 +1,13 @@
 """Layer, RMS, instance and group normalization, against the definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel_support import check, make_site
+from kernel_support import check, make_site, run_site
 from suanzi.kernels.normalize import choose
 from suanzi.lang import host_target
 from suanzi.lang.target import AVX2, PORTABLE
@@ -65,8 +67,22 @@ def test_a_large_mean_costs_no_accuracy():
 
 def test_what_is_declined():
     x, scale = random(2, 3, 4), random(4)
-    assert choose(make_site(LayerNormalization(), [x, scale])) is None  # mean and deviation
     site = make_site(LayerNormalization(axis=1), [x, scale], outputs=1)
     assert choose(site) is None
     wide = make_site(RMSNormalization(), [x.astype(np.float64), scale.astype(np.float64)])
     assert choose(wide) is None
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_mean_and_deviation_too(target, axis):
+    arrays = [random(4, 5, 37), random(*(4, 5, 37)[axis:]), random(*(4, 5, 37)[axis:])]
+    check(choose, LayerNormalization(axis=axis), arrays, target=target, threads=2)
+    site = make_site(LayerNormalization(axis=axis), arrays, target=target)
+    site = replace(site, outputs=(site.outputs[0], site.outputs[2]), skipped=(1,))
+    Y, inverse = run_site(choose, site, arrays)
+    right = site.operator.numpy(*arrays)
+    np.testing.assert_allclose(Y, right[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(inverse, right[2], rtol=1e-5)
+    site = replace(site, outputs=site.outputs[1:], skipped=(0, 1))
+    assert choose(site) is None

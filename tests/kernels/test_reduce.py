@@ -6,10 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel_support import check, make_site, run_site
-from suanzi.kernels.reduce import FORMS, choose
+from suanzi.graph.fused import Chain, Folded, Link
+from suanzi.kernels._folding import FORMS
+from suanzi.kernels.reduce import choose
 from suanzi.lang import host_target
 from suanzi.lang.target import AVX2, PORTABLE
-from suanzi.operators.reduction import ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceSum
+from suanzi.operators.arithmetic import Mul, Sub
+from suanzi.operators.logic import Equal, Where
+from suanzi.operators.reduction import (
+    ReduceL2,
+    ReduceLogSumExp,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
+    ReduceSumSquare,
+)
 
 TARGETS = [host_target(), AVX2, PORTABLE]
 RNG = np.random.default_rng(0)
@@ -102,3 +114,68 @@ def test_what_is_declined():
     assert choose(wide) is None
     nothing = make_site(ReduceSum(), [np.zeros((0, 3), np.float32), axes], constants=(1,))
     assert choose(nothing) is None
+
+
+CENTRED = Chain(3, (Link(Sub(), (1, 2)), Link(Mul(), (0, 3))))
+"""a · (b - c), as in the gradient of a normalization."""
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_channels_of_blocks(target, threads, keepdims):
+    V, axes = target.lanes, np.array([0, 2, 3])
+    x, y, c = random(4, 21, 30, 31), random(4, 21, 30, 31), random(1, 21, 1, 1)
+    options = {"output_lanes": 0, "target": target, "threads": threads}
+    check(
+        choose,
+        ReduceSum(keepdims=keepdims),
+        [x, axes],
+        input_lanes=[V, 0],
+        constants=(1,),
+        **options,
+    )
+    for body in (ReduceMean(keepdims=keepdims), ReduceMax(keepdims=keepdims)):
+        for constants in ((3,), (2, 3)):
+            site = check(
+                choose,
+                Folded(CENTRED, body),
+                [x, y, c, axes],
+                input_lanes=[V, V, 0, 0],
+                constants=constants,
+                **options,
+            )
+            assert len(choose(site)) == (1 if V == 4 or threads == 1 else 2)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("over", [(0,), (1,), (2,), (0, 1), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("c", [(1,), (37,), (5, 1), (4, 5, 1), (4, 5, 37)])
+def test_chains_before_reductions(target, over, c):
+    arrays = [random(4, 5, 37), random(4, 1, 37), random(*c), np.array(over)]
+    operator = Folded(CENTRED, ReduceSum(keepdims=0))
+    check(choose, operator, arrays, constants=(3,), target=target, threads=2)
+
+
+def test_a_mask_in_a_chain_before_a_reduction():
+    chain = Chain(3, (Link(Where(), (0, 1, 2)),))
+    x = random(8, 50)
+    arrays = [x > 1, x, np.zeros((), np.float32), np.array([0])]
+    check(choose, Folded(chain, ReduceSum()), arrays, constants=(3,))
+    compared = Chain(4, (Link(Equal(), (0, 1)), Link(Where(), (4, 2, 3))))
+    numbers = np.arange(400).reshape(8, 50) % 3
+    arrays = [numbers, np.array(1), x, np.zeros((), np.float32), np.array([0])]
+    check(choose, Folded(compared, ReduceSum()), arrays, constants=(4,))
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((300, 512), (0, 1)), ((12_000, 16), (0,)), ((2, 100_000), (1,)), ((12_000, 13), (0,))],
+)
+@pytest.mark.parametrize("operator", [ReduceSum, ReduceMax, ReduceL2, ReduceSumSquare])
+def test_few_results_are_made_in_parts_by_all_threads(target, shape, axes, operator):
+    x = random(*shape) - 1.5
+    options = {"constants": (1,), "target": target, "threads": 2}
+    site = check(choose, operator(), [x, np.array(axes)], **options)
+    assert choose(site)[0].chunks > 1

@@ -4,6 +4,7 @@ run whole models."""
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -17,11 +18,13 @@ from suanzi.lang.target import NEON, host_target
 from suanzi.operators.activation import Gelu, Relu
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.contributed import DynamicQuantizeLSTM
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, ConvTranspose, ConvWeightGradient
+from suanzi.operators.indexing import Gather, ScatterND
 from suanzi.operators.integer_convolution import ConvInteger
 from suanzi.operators.linear import MatMul
 from suanzi.operators.normalization import LRN, LayerNormalization
 from suanzi.operators.pooling import GlobalAveragePool, MaxPool
+from suanzi.operators.pooling_gradient import MaxPoolGradient
 from suanzi.operators.quantization import DynamicQuantizeLinear, MatMulInteger
 from suanzi.operators.recurrent import GRU, LSTM, RNN
 from suanzi.operators.reduction import ReduceMean
@@ -32,6 +35,8 @@ from suanzi.runtime.machine import compile_object
 
 V = NEON.lanes
 BLOCKS = {"input_lanes": V, "output_lanes": V}
+WEIGHTS_OF_3, READ = ConvWeightGradient(kernel_shape=(3, 3)), {"input_lanes": V}
+ARRIVING = {"input_lanes": (V, 0), "output_lanes": V}
 FILTERS = {"input_lanes": (V, 0), "output_lanes": V, "constants": (1,)}
 
 
@@ -64,10 +69,22 @@ SITES = {
     "ConvDepthwise": (Conv(group=30), [IMAGE, zeros(30, 1, 3, 3)], FILTERS),
     "ConvDirect": (Conv(strides=(2, 2)), [IMAGE, zeros(32, 30, 3, 3)], {**FILTERS, "chain": RELU}),
     "ConvRows": (Conv(), [IMAGE, zeros(6, 30, 3, 3)], {"constants": (1,)}),
+    "ConvSamples": (Conv(), [zeros(8, 30, 4, 4), zeros(32, 30, 3, 3)], ARRIVING),
     "ConvTransposeLanes": (
         ConvTranspose(strides=(2, 2)),
         [IMAGE, zeros(30, 1, 2, 2)],
         {"input_lanes": (V, 0), "constants": (1,)},
+    ),
+    "ConvWeightSums": (WEIGHTS_OF_3, [zeros(1, 30, 9, 9), zeros(1, 20, 7, 7)], READ),
+    "ConvWeightWrite": (
+        WEIGHTS_OF_3,
+        [zeros(8, 3, 30, 30), zeros(8, 12, 28, 28)],
+        {"input_lanes": (0, V)},
+    ),
+    "DepthwiseWeightSums": (
+        replace(WEIGHTS_OF_3, group=30),
+        [zeros(1, 30, 9, 9), zeros(1, 30, 7, 7)],
+        READ,
     ),
     "DynamicRange": (DynamicQuantizeLinear(), [zeros(17, 30)], {}),
     "GRUWalk": (GRU(hidden_size=5, linear_before_reset=1), *SEQUENCE),
@@ -82,11 +99,20 @@ SITES = {
     "NormalizeRows": (LayerNormalization(), [zeros(17, 30), zeros(30)], {"outputs": 1}),
     "PadBytes": QUANTIZED,
     "PackQuadRows": (MatMulInteger(), [BYTES, BYTES.T], {}),
-    "PackRows": (MatMul(), [zeros(256, 100), zeros(100, 100)], {}),
+    "PoolGradient": (
+        MaxPoolGradient(kernel_shape=(3, 3), pads=(1, 1, 1, 1)),
+        [IMAGE, IMAGE],
+        BLOCKS,
+    ),
     "PoolKernel": (
         MaxPool(kernel_shape=(3, 3), strides=(1, 1), dilations=(1, 1), pads=(0,) * 4),
         [IMAGE],
         {**BLOCKS, "outputs": 1},
+    ),
+    "Put": (
+        ScatterND(reduction="add"),
+        [zeros(9, 30), np.zeros((4, 1), np.int64), zeros(4, 30)],
+        {},
     ),
     "QuantizedConvTiles": QUANTIZED,
     "QuantizeWhole": QUANTIZED_LSTM,
@@ -109,7 +135,9 @@ SITES = {
     "SoftmaxColumns": (Softmax(axis=0), [zeros(17, 30)], {}),
     "SoftmaxRows": (Softmax(), [zeros(17, 30)], {}),
     "StridedCopy": (Transpose(perm=(1, 0)), [zeros(17, 30)], {}),
+    "Take": (Gather(), [zeros(9, 30), np.zeros(4, np.int64)], {}),
     "WinogradProduct": (Conv(pads=(1, 1, 1, 1)), [IMAGE, zeros(64, 30, 3, 3)], FILTERS),
+    "WinogradWeights": (Conv(pads=(1, 1, 1, 1)), [IMAGE, zeros(64, 30, 3, 3)], ARRIVING),
 }
 """By kernel, a site that has it on NEON."""
 

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from suanzi.operators._elementwise import Elementwise, Mathematics
-from suanzi.operators._operator import Array, Operator, TensorType
+from suanzi.operators._operator import Array, Ints, Operator, TensorType
 from suanzi.operators.arithmetic import Add, Mul, Sub
+from suanzi.operators.linear import MatMul
 from suanzi.operators.logic import Comparison, Logic, Where
+from suanzi.operators.reduction import Reduction
+from suanzi.operators.shape import Transpose
 
 
 @dataclass(frozen=True)
@@ -48,17 +53,20 @@ class Chain(Elementwise):
         return "+".join(link.operator.title for link in self.links)
 
 
+WHOLE = ("int32", "int64")
+
+
 def in_registers(operator: Elementwise, types: Sequence[TensorType | None]) -> bool:
-    """Whether kernels compute the operator on inputs of these types: any on float32, some on int32
-    and bool."""
+    """Whether kernels compute the operator on inputs of these types: any on float32, some on int32,
+    int64 and bool."""
     names = [t.dtype.name for t in types if t is not None]
     if isinstance(operator, Where):
-        return names[0] == "bool" and names[1] in ("float32", "int32")
+        return names[0] == "bool" and names[1] in ("float32", *WHOLE)
     if isinstance(operator, Logic):
         return True
-    return set(names) == {"float32"} or (
-        set(names) == {"int32"} and isinstance(operator, (Add, Comparison, Mul, Sub))
-    )
+    (name, *others) = set(names)
+    whole = name in WHOLE and isinstance(operator, (Add, Comparison, Mul, Sub))
+    return not others and (name == "float32" or whole)
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,58 @@ class Fused(Operator):
 
     def macs(self, inputs: Any, outputs: Any) -> int:
         return self.body.macs(inputs[: self.arity], self.body.infer_all(inputs[: self.arity]))
+
+
+@dataclass(frozen=True)
+class Folded(Operator):
+    """A chain, then a reduction of what it makes, which is never written: Y = body(chain(X), axes).
+
+    The inputs are the chain's, then the body's others.
+    """
+
+    chain: Chain
+    body: Reduction
+    family = "fused"
+
+    @property
+    def title(self) -> str:
+        return f"{self.chain.title}+{self.body.title}"
+
+    def infer(self, *types: TensorType | None) -> TensorType:
+        made = self.chain.infer(*types[: self.chain.arity])
+        (result,) = self.body.infer_all((made, *types[self.chain.arity :]))
+        return result
+
+    def numpy(self, *arrays: Array | None) -> Array:
+        made = self.chain.numpy(*arrays[: self.chain.arity])
+        (result,) = self.body.numpy_all((made, *arrays[self.chain.arity :]))
+        return np.asarray(result)
+
+
+@dataclass(frozen=True)
+class TransposedMatMul(Operator):
+    """MatMul that reads and writes its axes in other orders, each a Transpose's perm:
+    Y = Transpose(MatMul(Transpose(A, a), Transpose(B, b)), y).
+    """
+
+    a: Ints
+    b: Ints
+    y: Ints
+    family = "fused"
+
+    @property
+    def title(self) -> str:
+        return "MatMul"
+
+    def infer(self, A: TensorType, B: TensorType) -> TensorType:
+        made = MatMul().infer(Transpose(perm=self.a).infer(A), Transpose(perm=self.b).infer(B))
+        return Transpose(perm=self.y).infer(made)
+
+    def numpy(self, A: Array, B: Array) -> Array:
+        return np.transpose(MatMul().numpy(A.transpose(self.a), B.transpose(self.b)), self.y)
+
+    def macs(self, inputs: Any, outputs: Any) -> int:
+        return int(outputs[0].size * inputs[0].sizes[self.a[-1]])
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ def backward(
     return {x: found[x] for x in ends if x in found}
 
 
-def _by_rule(
-    node: Node, made: tuple[Symbol | None, ...], value: Callable[[str], Symbol]
-) -> Any:
+def _by_rule(node: Node, made: tuple[Symbol | None, ...], value: Callable[[str], Symbol]) -> Any:
     """The gradients of the inputs from those of the outputs that the node names."""
     rule = node.operator.grad
     if rule is None:

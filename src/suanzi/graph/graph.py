@@ -53,3 +53,9 @@ class Graph:
 
     def input_types(self, node: Node) -> tuple[TensorType | None, ...]:
         return tuple(self.types[name] if name else None for name in node.inputs)
+
+    def _repr_svg_(self) -> str:
+        """How notebooks show it."""
+        from suanzi.graph.drawing import draw
+
+        return draw(self)

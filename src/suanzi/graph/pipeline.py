@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from suanzi.graph.graph import Graph
+from suanzi.graph.passes.broadcasts import broadcasts
 from suanzi.graph.passes.channel_shuffle import channel_shuffle
 from suanzi.graph.passes.common import common
 from suanzi.graph.passes.control_flow import control_flow
@@ -11,17 +12,22 @@ from suanzi.graph.passes.explicit_windows import explicit_windows
 from suanzi.graph.passes.fold_batch_norm import fold_batch_norm
 from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.graph.passes.fold_scale import fold_scale
+from suanzi.graph.passes.fold_transposes import fold_transposes
 from suanzi.graph.passes.fuse_chains import fuse_chains
 from suanzi.graph.passes.fuse_epilogues import fuse_epilogues
+from suanzi.graph.passes.fuse_reductions import fuse_reductions
 from suanzi.graph.passes.quantize import quantize
+from suanzi.graph.passes.recompute import recompute
 from suanzi.graph.passes.reshapes import reshapes
 from suanzi.graph.passes.simplify import simplify
+from suanzi.graph.passes.split_batch_norm import split_batch_norm
 from suanzi.graph.verify import verify
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dead_code,
     control_flow,
     quantize,
+    split_batch_norm,
     fold_constants,
     simplify,
     reshapes,
@@ -29,9 +35,13 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     explicit_windows,
     fold_batch_norm,
     fold_scale,
+    broadcasts,
     common,
+    fold_transposes,
+    recompute,
     fuse_chains,
     fuse_epilogues,
+    fuse_reductions,
 )
 """`dead_code` and `verify` follow each of these; `layout` comes last, by the compiler."""
 

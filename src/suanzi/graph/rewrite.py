@@ -119,3 +119,26 @@ def rewrite(graph: Graph, rules: Mapping[type[Operator], Rule]) -> Graph:
                 break
             node = made
     return draft.finish()
+
+
+def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """The graph with other names for some values. Where two would have one name, those to which
+    it is given keep it, the first without a number; what else had it gets a number."""
+    order = [*names, *(name for name in graph.types if name not in names)]
+    taken: set[str] = set()
+    new = {"": ""}
+    for name in order:
+        stem = names.get(name, name)
+        chosen, count = stem, 0
+        while chosen in taken:
+            count += 1
+            chosen = f"{stem}_{count}"
+        taken.add(chosen)
+        new[name] = chosen
+    return graph.replace(
+        inputs=tuple(new[name] for name in graph.inputs),
+        outputs=tuple(new[name] for name in graph.outputs),
+        nodes=tuple(_renamed(node, new) for node in graph.nodes),
+        constants={new[name]: array for name, array in graph.constants.items()},
+        types={new[name]: t for name, t in graph.types.items()},
+    )

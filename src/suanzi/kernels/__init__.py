@@ -2,21 +2,25 @@
 
 from dataclasses import replace
 
-from suanzi.graph.fused import Reorder
+from suanzi.graph.fused import Folded, Reorder, TransposedMatMul
 from suanzi.graph.quantized import QuantizedConv, QuantizedMatMul
 from suanzi.kernels import (
     conv_depthwise,
     conv_direct,
     conv_rows,
+    conv_samples,
     conv_transpose,
+    conv_weight_gradient,
     conv_winograd,
     dynamic_quantize,
     elementwise,
+    indexing,
     lrn,
     matmul,
     move,
     normalize,
     pool,
+    pool_gradient,
     quantized_conv,
     quantized_matmul,
     quantized_recurrent,
@@ -27,13 +31,21 @@ from suanzi.kernels import (
     shuffle,
     softmax,
 )
+from suanzi.kernels._folding import FORMS
 from suanzi.kernels._kernel import Choice, Chooser, Site
 from suanzi.kernels._tiles import shape_of
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Operator
 from suanzi.operators.channel_shuffle import ChannelShuffle
 from suanzi.operators.contributed import DynamicQuantizeLSTM
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, ConvTranspose, ConvWeightGradient
+from suanzi.operators.indexing import (
+    Gather,
+    GatherElements,
+    GatherND,
+    ScatterElements,
+    ScatterND,
+)
 from suanzi.operators.integer_convolution import ConvInteger
 from suanzi.operators.linear import Gemm, MatMul
 from suanzi.operators.normalization import (
@@ -44,6 +56,7 @@ from suanzi.operators.normalization import (
     RMSNormalization,
 )
 from suanzi.operators.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from suanzi.operators.pooling_gradient import AveragePoolGradient, MaxPoolGradient
 from suanzi.operators.quantization import DynamicQuantizeLinear, MatMulInteger
 from suanzi.operators.recurrent import GRU, LSTM, RNN
 from suanzi.operators.resize import Resize
@@ -51,12 +64,21 @@ from suanzi.operators.softmax import LogSoftmax, Softmax
 
 CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     AveragePool: (pool.choose,),
+    AveragePoolGradient: (pool_gradient.choose,),
     ConvInteger: (quantized_conv.choose,),
-    Conv: (conv_depthwise.choose, conv_winograd.choose, conv_direct.choose, conv_rows.choose),
+    Conv: (
+        conv_depthwise.choose,
+        conv_winograd.choose,
+        conv_samples.choose,
+        conv_direct.choose,
+        conv_rows.choose,
+    ),
     ConvTranspose: (conv_transpose.choose,),
+    ConvWeightGradient: (conv_weight_gradient.choose,),
     DynamicQuantizeLinear: (dynamic_quantize.choose,),
     DynamicQuantizeLSTM: (quantized_recurrent.choose,),
     Elementwise: (elementwise.choose,),
+    Folded: (reduce.choose,),
     Gemm: (matmul.choose,),
     GRU: (recurrent.choose,),
     GlobalAveragePool: (pool.choose_global,),
@@ -70,6 +92,7 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     MatMul: (matmul.choose,),
     MatMulInteger: (quantized_matmul.choose,),
     MaxPool: (pool.choose,),
+    MaxPoolGradient: (pool_gradient.choose,),
     QuantizedConv: (quantized_conv.choose,),
     QuantizedMatMul: (quantized_matmul.choose,),
     RMSNormalization: (normalize.choose,),
@@ -77,9 +100,15 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     Reorder: (reorder.choose,),
     Softmax: (softmax.choose,),
     Resize: (resize.choose,),
+    TransposedMatMul: (matmul.choose,),
     **dict.fromkeys(move.MOVES, (move.choose,)),
-    **dict.fromkeys(reduce.FORMS, (reduce.choose,)),
+    **dict.fromkeys(FORMS, (reduce.choose,)),
     ChannelShuffle: (shuffle.choose, move.choose),
+    Gather: (move.choose, indexing.choose),
+    GatherElements: (indexing.choose,),
+    GatherND: (indexing.choose,),
+    ScatterElements: (indexing.choose_scatter,),
+    ScatterND: (indexing.choose_scatter,),
 }
 """For each operator its algorithms, the best first; each declines where it doesn't apply."""
 

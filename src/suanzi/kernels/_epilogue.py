@@ -1,26 +1,28 @@
 """What a kernel does to its result before it writes it: a chain of elementwise operators."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from suanzi.graph.fused import Chain
 from suanzi.kernels._kernel import Argument, Input, Operand, Packed, Site
-from suanzi.lang import Index, Lanes, Trace
+from suanzi.kernels._weights import Packing, Pieces
+from suanzi.lang import Index, Lanes, Tensor, Trace, ceil_div
 from suanzi.lang.mathematics import VectorMathematics
-from suanzi.operators._operator import Array
+from suanzi.operators._operator import Array, Ints
 
 
 @dataclass(frozen=True)
-class PackChannels:
-    """A value for each channel, padded with zeros to whole blocks."""
+class PackChannels(Packing):
+    """A value for each channel, padded to whole blocks."""
 
     lanes: int
 
-    def __call__(self, x: Array) -> Array:
-        flat = np.ascontiguousarray(x, np.float32).ravel()
-        return np.pad(flat, (0, -flat.size % self.lanes))
+    def shape(self, weights: Ints) -> Ints:
+        return (ceil_div(math.prod(weights), self.lanes) * self.lanes,)
+
+    def pieces(self, packed: Array, weights: Array) -> Pieces:
+        yield packed[: weights.size], weights.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Extra:
     """One other input of the chain. Its kind says how it lies against the blocked output:
 
     scalar    one number
-    channel   a number for each channel, padded to whole blocks
+    channel   a number for each channel, padded to whole blocks unless `channels` are told
     gate      a number for each sample and channel: blocked [N, C, 1, 1]
     full      the output's shape and layout
     pixel     a number for each sample and pixel: plain [N, 1, H, W], N the output's or 1
@@ -36,6 +38,7 @@ class Extra:
 
     kind: str
     batched: bool = True
+    channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Epilogue:
             if extra.kind == "scalar":
                 value = k.tensor(number, 1).bcast(0)
             elif extra.kind == "channel":
-                value = k.tensor(number, blocks, k.lanes).vec(block, 0)
+                value = self.channel(k, k.tensor(number, blocks, k.lanes), block, extra.channels)
             elif extra.kind == "gate":
                 place = n if extra.batched else 0
                 value = k.tensor(number, 1, blocks, k.lanes).vec(place, block, 0)
@@ -81,6 +84,12 @@ class Epilogue:
         assert isinstance(result, Lanes)
         return result
 
+    @staticmethod
+    def channel(k: Trace, x: Tensor, block: Index | int, channels: int) -> Lanes:
+        if channels % k.lanes == 0:
+            return x.vec(block, 0)
+        return x.vec_part((k.constant(channels) - block * k.lanes).minimum(k.lanes), block, 0)
+
 
 def blocked_epilogue(site: Site) -> tuple[Epilogue, tuple[Argument, ...]] | None:
     """The epilogue of a site with blocked output, and its arguments; None if it can't be had."""
@@ -89,15 +98,25 @@ def blocked_epilogue(site: Site) -> tuple[Epilogue, tuple[Argument, ...]] | None
     kinds: list[Extra] = []
     arguments: list[Argument] = []
     for number, extra in enumerate(site.extras, len(site.inputs)):
-        kind = extra_of(extra, site.output)
+        arrives = is_channels(extra, site.output)
+        channels = Extra("channel", channels=site.output.shape[1])
+        kind = channels if arrives else extra_of(extra, site.output)
         if kind is None:
             return None
         kinds.append(kind)
-        if kind.kind == "channel":
+        if kind.kind == "channel" and not arrives:
             arguments.append(Packed(PackChannels(site.output.lanes), (number,)))
         else:
             arguments.append(Input(number))
     return Epilogue(site.chain, tuple(kinds)), tuple(arguments)
+
+
+def is_channels(x: Operand, output: Operand) -> bool:
+    """Whether a value that arrives has one number for each channel of blocks, and lies plain."""
+    if x.lanes or x.constant is not None or not x.is_float32 or x.type.size == 1:
+        return False
+    shape = (1,) * (len(output.shape) - len(x.shape)) + x.shape
+    return shape == (1, output.shape[1], *[1] * (len(output.shape) - 2))
 
 
 def extra_of(extra: Operand, output: Operand) -> Extra | None:

@@ -97,7 +97,18 @@ class Packed:
     sources: tuple[int, ...]
 
 
-Argument = Input | Output | Scratch | Packed
+@dataclass(frozen=True)
+class Fault:
+    """A word of int64, 0 before each run, in which a kernel leaves an index that it won't follow,
+    since it is outside an axis of `size`; the run then fails. 0 is never outside.
+    """
+
+    number: int
+    """The input that has the indices."""
+    size: int
+
+
+Argument = Input | Output | Scratch | Packed | Fault
 
 
 class Kernel:

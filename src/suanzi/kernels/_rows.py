@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from suanzi.lang import Index, Lanes, Tensor, Trace, ceil_div
 
@@ -88,7 +89,14 @@ def pieces(k: Trace, count: Index) -> Iterator[tuple[Index, Index]]:
         yield first, (first + PIECE).minimum(count)
 
 
-def load(x: Tensor, at: Index, part: Index | None) -> Lanes:
+class Readable(Protocol):
+    """What vectors are read from: memory, or something made of it."""
+
+    def vec(self, at: Index, /) -> Lanes: ...
+    def vec_part(self, part: Index, at: Index, /) -> Lanes: ...
+
+
+def load(x: Readable, at: Index, part: Index | None) -> Lanes:
     """The vector at an offset; of a part, only so many elements."""
     return x.vec(at) if part is None else x.vec_part(part, at)
 
@@ -121,7 +129,7 @@ Each = Callable[[Lanes, Index, Index | None], Lanes]
 def fold_row(
     k: Trace,
     how: str,
-    x: Tensor,
+    x: Readable,
     start: Index,
     vectors: Index,
     rest: Index | None,

@@ -43,6 +43,29 @@ class Shape:
         return self.kernel == (1, 1) and self.strides == (1, 1) and same and not self.top
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A larger output [OH, OW] of which every `steps`-th pixel along the axes is made."""
+
+    OH: int
+    OW: int
+    steps: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Which of the packed weights' taps [KH][KW] are used: every `steps`-th from `first` on."""
+
+    kernel: tuple[int, int]
+    first: tuple[int, int]
+    steps: tuple[int, int]
+
+    def places(self, kh: Index, kw: Index) -> tuple[Index, Index]:
+        """Where a tap is among the packed ones."""
+        (a, b), (m, n) = self.first, self.steps
+        return kh * m + a, kw * n + b
+
+
 def row_tiles(k: Trace, s: Shape, T: int) -> Iterator[tuple[Index, int, int | None]]:
     """The tiles of a row: their first pixel, width, and that pixel's number where it is fixed.
 
@@ -74,6 +97,17 @@ def tap_rows(k: Trace, s: Shape, oh: Index) -> Iterator[Index]:
     low = (k.constant(s.top + DH - 1) - oh * SH).maximum(0) // DH
     high = (k.constant(s.H - 1 + s.top + DH) - oh * SH).maximum(0) // DH
     yield from k.range(low, high.minimum(KH))
+
+
+def places_inside(
+    k: Trace, tap: Index, places: int, size: int, stride: int, dilation: int, pad: int
+) -> tuple[Index, Index]:
+    """The places, from the first to before the second, where a tap is inside the input."""
+    at = tap * dilation
+    # place · stride + at - pad must be in [0, size); what is divided is kept ≥ 0.
+    first = (k.constant(pad + stride - 1) - at).maximum(0) // stride
+    end = (k.constant(size - 1 + pad + stride) - at).maximum(0) // stride
+    return first, end.minimum(places)
 
 
 def tap_columns(k: Trace, s: Shape, T: int, fixed: int | None) -> Iterator[tuple[Index, list[int]]]:
@@ -174,7 +208,7 @@ def shape_of(site: Site) -> Shape | None:
         left=pads[1],
         group=conv.group,
     )
-    if shape.kernel[1] == shape.W == shape.OW == 1:
+    if shape.kernel[1] == shape.W == shape.OW == 1 and not shape.left:
         shape = _row(shape)
     reach = (shape.kernel[1] - 1) * shape.dilations[1]
     beyond = (shape.OW - 1) * shape.strides[1] + reach - shape.left - shape.W

@@ -7,11 +7,10 @@ multiply-adds. With AVX-512 (32 registers, broadcasts read from memory) 14 x 2 s
 """
 
 import functools
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
-
-import numpy as np
 
 from suanzi.kernels._epilogue import Epilogue, PackChannels, blocked_epilogue
 from suanzi.kernels._kernel import (
@@ -21,12 +20,14 @@ from suanzi.kernels._kernel import (
     Input,
     Kernel,
     Output,
-    Packed,
+    Scratch,
     Site,
     chunks_for,
 )
 from suanzi.kernels._tiles import (
+    Grid,
     Shape,
+    Taps,
     row_cycles,
     row_tiles,
     shape_of,
@@ -34,72 +35,10 @@ from suanzi.kernels._tiles import (
     tap_rows,
     tile,
 )
+from suanzi.kernels._weight_blocks import PackWeights, Reach
+from suanzi.kernels._weight_rows import Rows, slot_size
+from suanzi.kernels._weights import arrive, has_bias, packed, with_bias
 from suanzi.lang import Index, Lanes, Target, Trace, Var, ceil_div
-from suanzi.operators._operator import Array
-
-
-@dataclass(frozen=True)
-class PackWeights:
-    """W [K, C/group, KH, KW] to [K/(V·OCB)][blocks][KH][KW][inner][OCB·V].
-
-    A block of input channels has `inner` of them. A row of output blocks reads the input blocks
-    of all the groups that it touches, so where it touches several, other groups' weights are 0.
-    """
-
-    group: int
-    inner: int
-    width: int
-    """OCB · V, a row's output channels."""
-
-    def __call__(self, W: Array) -> Array:
-        K, Cg, *taps = W.shape
-        C, Kg, inner, width = Cg * self.group, K // self.group, self.inner, self.width
-        taps = [1] * (2 - len(taps)) + taps
-        W = W.reshape(K, Cg, *taps)
-        reach = Reach(K, C, self.group, inner, width)
-        rows, blocks = ceil_div(K, width), reach.blocks
-        if self.group == 1:
-            if K % width or C % inner:
-                full = np.zeros((rows * width, blocks * inner, *taps), np.float32)
-                full[:K, :C] = W
-                W = full
-            split = W.reshape(rows, width, blocks, inner, *taps)
-            return np.ascontiguousarray(split.transpose(0, 2, 4, 5, 3, 1))
-        packed = np.zeros((rows, blocks, *taps, inner, width), np.float32)
-        for k in range(K):
-            row, column = divmod(k, width)
-            channels = np.arange(Cg) + (k // Kg) * Cg - reach.first(row) * inner
-            packed[row, channels // inner, :, :, channels % inner, column] = W[k]
-        return packed
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Which blocks of `inner` input channels a row of `width` output channels reads: those of all
-    the groups that it touches."""
-
-    K: int
-    C: int
-    group: int
-    inner: int
-    width: int
-
-    def first(self, row: int) -> int:
-        return (row * self.width * self.group // self.K) * (self.C // self.group) // self.inner
-
-    def end(self, row: int) -> int:
-        last = min((row + 1) * self.width, self.K) - 1
-        return ceil_div((last * self.group // self.K + 1) * (self.C // self.group), self.inner)
-
-    @property
-    def counts(self) -> list[int]:
-        """How many blocks each row reads."""
-        rows = range(ceil_div(self.K, self.width))
-        return [self.end(row) - self.first(row) for row in rows]
-
-    @property
-    def blocks(self) -> int:
-        return max(self.counts)
 
 
 @dataclass(frozen=True)
@@ -114,15 +53,6 @@ class Reads:
         s = self.shape
         counts = Reach(s.K, s.C, s.group, self.inner, OCB * self.lanes).counts
         return sum(counts) / len(counts)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A larger output [OH, OW] of which every `steps`-th pixel along the axes is made."""
-
-    OH: int
-    OW: int
-    steps: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -142,14 +72,25 @@ class ConvDirect(Kernel):
     """Consecutive chunks share the weights (they fit the cache beside some rows), not the rows."""
     epilogue: Epilogue
     grid: Grid | None = None
+    taps: Taps | None = None
+    rows: Rows | None = None
+    """How the weights are packed, where each chunk does that for its row of output channels: it
+    makes all rows of all samples of these."""
     sizes: ClassVar[int] = 2
 
     def pointer_count(self) -> int:
-        return 4 + len(self.epilogue.extras)
+        return 4 + (self.rows is not None) + len(self.epilogue.extras)
 
     def chunk(self, k: Trace) -> None:
         s, V = self.shape, k.lanes
         KB = ceil_div(s.K, V)
+        if self.rows:
+            self.rows.pack(k, 4, 1, k.thread, k.chunk)
+            for n in k.range(s.N):
+                for oh in k.range(s.OH):
+                    for ow, T, fixed in row_tiles(k, s, self.T):
+                        self.tile(k, n, k.chunk, oh, ow, T, fixed)
+            return
         row_blocks = (s.OH - 1 + k.sizes[0]) // k.sizes[0]
         if self.weights_stay:
             kb, n, rb = k.unravel(k.chunk, KB // self.OCB, s.N, row_blocks)
@@ -170,7 +111,14 @@ class ConvDirect(Kernel):
         else:
             x = k.tensor(0, s.N, ceil_div(s.C, V), s.H, s.W, V)
         blocks = Reach(s.K, s.C, s.group, inner, V * OCB).blocks
-        w = k.tensor(1, KB // OCB, blocks, *s.kernel, inner, OCB, V)
+        taps = self.taps or Taps(s.kernel, (0, 0), (1, 1))
+        w = k.tensor(1, KB // OCB, blocks, *taps.kernel, inner, OCB, V)
+        slot, extra = kb, 4
+        if self.rows:
+            count, each = math.prod(s.kernel), OCB * V
+            whole = slot_size(s.C * count, V) * each
+            steps = (whole, V * count * each, s.kernel[1] * each, each, count * each, V, 1)
+            w, slot, extra = k.tensor(1, strides=steps), k.thread, 5
         start = [
             k.tensor(2, KB, V).vec(kb * OCB + o, 0) if self.bias else k.zero() for o in range(OCB)
         ]
@@ -182,11 +130,14 @@ class ConvDirect(Kernel):
                 ih = oh * s.strides[0] + kh * s.dilations[0] - s.top
                 for kw, pixels in tap_columns(k, s, T, fixed):
                     iw = ow * s.strides[1] + kw * s.dilations[1] - s.left
+                    tap = [
+                        i * n + a for i, n, a in zip((kh, kw), taps.steps, taps.first, strict=True)
+                    ]
                     U = self.unroll if channels % self.unroll == 0 else 1
                     for ic in k.range(0, channels, U):
                         for u in range(U):
-                            at = (cb - origin, kh, kw, ic + u)
-                            weights = [w.vec(kb, *at, o, 0) for o in range(OCB)]
+                            at = (cb - origin, *tap, ic + u)
+                            weights = [w.vec(slot, *at, o, 0) for o in range(OCB)]
                             for t in pixels:
                                 value = x.bcast(n, cb, ih, iw + t * s.strides[1], ic + u)
                                 add(acc[t], weights, value, k)
@@ -204,7 +155,7 @@ class ConvDirect(Kernel):
             for o in range(OCB):
                 pixel, block = row + (ow + t) * g.steps[1], kb * OCB + o
                 value = acc[t][o].get()
-                value = self.epilogue.apply(k, value, 4, KB, g.OH * g.OW, n, block, pixel)
+                value = self.epilogue.apply(k, value, extra, KB, g.OH * g.OW, n, block, pixel)
                 y.put(value, n, block, pixel, 0)
 
     def input_range(self, k: Trace, kb: Index, inner: int) -> tuple[Index, Index, Index]:
@@ -240,17 +191,18 @@ def flat(s: Shape, target: Target, blocks: int, inputs: Callable[[int], float] |
 
 
 def choose(site: Site) -> Choice:
-    X, W, Y = site.inputs[0], site.inputs[1], site.output
-    assert X is not None
-    assert W is not None
-    B = site.inputs[2] if len(site.inputs) > 2 else None
     s = shape_of(site)
-    if s is None or W.constant is None or not X.is_float32 or not Y.lanes:
-        return None
-    if B is not None and B.constant is None:
-        return None
+    return None if s is None else direct(site, s)
+
+
+def direct(site: Site, s: Shape, transposed: bool = False) -> Choice:
+    """The direct algorithm for a convolution of these sizes; `transposed`: its weights are a
+    transposed convolution's.
+    """
+    X, Y = site.inputs[0], site.output
+    assert X is not None
     plain = not X.lanes
-    if plain and s.group > 1:
+    if not X.is_float32 or not Y.lanes or (plain and s.group > 1):
         return None
     epilogue = blocked_epilogue(site)
     if epilogue is None:
@@ -264,16 +216,39 @@ def choose(site: Site) -> Choice:
         s = flat(s, target, KB, inputs)
     T, OCB = tile(target, s.OW, KB, inputs)
     unroll = next(u for u in (4, 3, 2, 1) if inner % u == 0)
-    weights = KB * V * (s.C // s.group) * s.kernel[0] * s.kernel[1] * 4
-    stay = weights > target.l2 // 2
-    kernel = ConvDirect(s, plain, B is not None, T, OCB, unroll, stay, epilogue[0])
+    size = KB * V * (s.C // s.group) * s.kernel[0] * s.kernel[1] * 4
+    stay = size > target.l2 // 2
+    kernel = ConvDirect(s, plain, has_bias(site), T, OCB, unroll, stay, epilogue[0])
+    if stay and not plain and s.group == 1 and arrive(site):
+        calls = packed_by_chunks(site, kernel, transposed, epilogue[1])
+        if calls is not None:
+            return calls
+    found = with_bias(site, PackWeights(s.group, inner, OCB * V, transposed), PackChannels(V))
+    if found is None:
+        return None
+    (packing, weights), (adding, bias) = found
     row_macs = s.macs // (s.N * s.OH * (KB // OCB))
     rows = chunks_for(row_macs, s.OH, site.threads)
-    pack = Packed(PackWeights(s.group, inner, OCB * V), (1,))
-    bias: Argument = Packed(PackChannels(V), (2,)) if B is not None else Input(0)
     chunks = s.N * (KB // OCB) * ceil_div(s.OH, rows)
     why = f"direct, tile {T} pixels x {OCB * V} channels, {rows} rows a chunk" + (
         "; reads plain input" if plain else ""
     )
-    arguments = (Input(0), pack, bias, Output(), *epilogue[1])
-    return (Call(kernel, arguments, chunks, why, (rows, 0)),)
+    arguments = (Input(0), weights, bias, Output(), *epilogue[1])
+    return (*packing, *adding, Call(kernel, arguments, chunks, why, (rows, 0)))
+
+
+def packed_by_chunks(
+    site: Site, direct: ConvDirect, transposed: bool, extras: tuple[Argument, ...]
+) -> Choice:
+    """The calls where each chunk packs the weights that it needs; None where that doesn't pay."""
+    s, V, OCB = direct.shape, site.target.lanes, direct.OCB
+    taps, rows = math.prod(s.kernel), ceil_div(s.K, V * OCB)
+    size = 4 * slot_size(s.C * taps, V) * OCB * V
+    bias = packed(site, 2, PackChannels(V)) if has_bias(site) else ((), Input(0))
+    if rows < 2 * site.threads or size > 3 * site.target.l2 // 4 or bias is None:
+        return None
+    packs = Rows(s.K, s.C, taps, OCB, transposed, reverse=transposed)
+    weights = Scratch("weights", size, per_thread=True)
+    arguments = (Input(0), weights, bias[1], Output(), Input(1), *extras)
+    why = f"direct, tile {direct.T} pixels x {OCB * V} channels, whose weights each chunk packs"
+    return (*bias[0], Call(replace(direct, rows=packs), arguments, rows, why, (s.OH, 0)))

@@ -4,42 +4,44 @@ A tile holds KT output channels by OHT output rows by R vectors of columns. A ve
 is loaded once for each tap column and added, times a weight, to every sum that it belongs to.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
 
-import numpy as np
-
 from suanzi.kernels._epilogue import PackChannels, PlainEpilogue, plain_epilogue
 from suanzi.kernels._kernel import (
-    Argument,
     Call,
     Choice,
     Input,
     Kernel,
     Output,
-    Packed,
     Site,
     chunks_for,
 )
 from suanzi.kernels._tiles import Shape, row_cycles, shape_of
 from suanzi.kernels._tiles import tile as blocked_tile
+from suanzi.kernels._weights import Packing, Pieces, has_bias, with_bias
 from suanzi.lang import Index, Lanes, Target, Trace, ceil_div
-from suanzi.operators._operator import Array
+from suanzi.operators._operator import Array, Ints
 
 
 @dataclass(frozen=True)
-class PackFilters:
-    """W [K, C, KH, KW] to [K/KT][C][KH][KW][KT]; KT divides K."""
+class PackFilters(Packing):
+    """W [K, C, KH, KW] to [K/KT][C][KH·KW][KT]; KT divides K."""
 
     channels: int
 
-    def __call__(self, W: Array) -> Array:
-        K, C = W.shape[:2]
-        split = W.reshape(K // self.channels, self.channels, C, -1)
-        return np.ascontiguousarray(split.transpose(0, 2, 3, 1), np.float32)
+    def shape(self, weights: Ints) -> Ints:
+        K, C, *taps = weights
+        return K // self.channels, C, math.prod(taps), self.channels
+
+    def pieces(self, packed: Array, weights: Array) -> Pieces:
+        K, C = weights.shape[:2]
+        split = weights.reshape(K // self.channels, self.channels, C, -1)
+        yield packed, split.transpose(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -192,14 +194,10 @@ def applies(s: Shape) -> bool:
 
 
 def choose(site: Site) -> Choice:
-    X, W, Y = site.inputs[0], site.inputs[1], site.output
-    B = site.inputs[2] if len(site.inputs) > 2 else None
+    X, Y = site.inputs[0], site.output
     assert X is not None
-    assert W is not None
     s = shape_of(site)
-    if s is None or not applies(s) or W.constant is None or not X.is_float32:
-        return None
-    if X.lanes or Y.lanes or (B is not None and B.constant is None):
+    if s is None or not applies(s) or not X.is_float32 or X.lanes or Y.lanes:
         return None
     if Y.type.size != s.N * s.K * s.OH * s.OW:  # the chain broadcasts it further
         return None
@@ -207,10 +205,13 @@ def choose(site: Site) -> Choice:
     if epilogue is None:
         return None
     KT, OHT, R, _ = tile(site.target, s)
-    kernel = ConvRows(s, B is not None, KT, OHT, R, epilogue[0])
+    made = with_bias(site, PackFilters(KT), PackChannels(1))
+    if made is None:
+        return None
+    (packing, weights), (adding, bias) = made
+    kernel = ConvRows(s, has_bias(site), KT, OHT, R, epilogue[0])
     total = s.N * (s.K // KT) * (s.OH // OHT)
     blocks = chunks_for(s.macs // total, total, site.threads)
-    bias: Argument = Packed(PackChannels(1), (2,)) if B is not None else Input(0)
-    arguments = (Input(0), Packed(PackFilters(KT), (1,)), bias, Output(), *epilogue[1])
+    arguments = (Input(0), weights, bias, Output(), *epilogue[1])
     why = f"along rows, tile {KT} channels x {OHT} rows x {R * site.target.lanes} columns"
-    return (Call(kernel, arguments, ceil_div(total, blocks), why, (blocks,)),)
+    return (*packing, *adding, Call(kernel, arguments, ceil_div(total, blocks), why, (blocks,)))

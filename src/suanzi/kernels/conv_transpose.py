@@ -30,29 +30,18 @@ from suanzi.kernels._kernel import (
     Site,
     chunks_for,
 )
-from suanzi.kernels._tiles import Shape, tile
-from suanzi.kernels.conv_direct import ConvDirect, Grid, PackWeights
+from suanzi.kernels._tiles import MOST_BORDER, Grid, Shape, Taps, tile
+from suanzi.kernels._weight_blocks import PackWeights
+from suanzi.kernels._weights import has_bias, with_bias
+from suanzi.kernels.conv_depthwise import ConvDepthwise, PackTaps, depthwise
+from suanzi.kernels.conv_depthwise import call as depthwise_call
+from suanzi.kernels.conv_depthwise import tile as width
+from suanzi.kernels.conv_direct import ConvDirect, direct
+from suanzi.kernels.conv_samples import samples
+from suanzi.kernels.conv_winograd import winograd
 from suanzi.lang import Index, Trace, ceil_div
 from suanzi.operators._operator import Array
 from suanzi.operators.convolution import ConvTranspose
-
-
-@dataclass(frozen=True)
-class PackPhase:
-    """W [C, K/group, KH, KW]: a phase's taps, as a convolution's packed weights."""
-
-    taps: tuple[int, int]
-    """The first tap of each axis."""
-    strides: tuple[int, int]
-    pack: PackWeights
-
-    def __call__(self, W: Array) -> Array:
-        W = W.reshape(*W.shape[:2], *((1,) * (4 - W.ndim)), *W.shape[2:])
-        W = W[:, :, self.taps[0] :: self.strides[0], self.taps[1] :: self.strides[1]]
-        C, Kg, KH, KW = W[:, :, ::-1, ::-1].shape
-        G = self.pack.group
-        split = W[:, :, ::-1, ::-1].reshape(G, C // G, Kg, KH, KW)
-        return self.pack(split.transpose(0, 2, 1, 3, 4).reshape(G * Kg, C // G, KH, KW))
 
 
 @dataclass(frozen=True)
@@ -64,6 +53,10 @@ class Phase:
     tap: int
     taps: int
     pad: int
+
+    def reversed(self, kernel: int, stride: int) -> int:
+        """Where the phase's last tap is if the kernel's taps are in reverse order."""
+        return kernel - 1 - self.tap - (self.taps - 1) * stride
 
 
 def phases(output: int, kernel: int, stride: int, pad: int) -> list[Phase]:
@@ -86,7 +79,8 @@ Pair = tuple[int, int]
 
 
 def shape_of(site: Site) -> tuple[Shape, Pair, Pair, Pair] | None:
-    """The sizes (all the phases'), kernel, strides and pads; None where it isn't done here."""
+    """The sizes (with all phases, and the dilations), kernel, strides and pads; None where it isn't
+    done here."""
     conv, X, W, Y = site.operator, site.inputs[0], site.inputs[1], site.output
     assert isinstance(conv, ConvTranspose)
     assert X is not None
@@ -98,17 +92,20 @@ def shape_of(site: Site) -> tuple[Shape, Pair, Pair, Pair] | None:
     assert conv.strides is not None
     assert conv.pads is not None
     assert conv.dilations is not None
-    if max(conv.dilations) > 1:
+    if max(conv.dilations) > 1 < max(conv.strides):
         return None
     KH, KW = one + W.shape[2:]
     SH, SW = one + conv.strides
     top, left = (0,) * len(one) + conv.pads[: 2 - len(one)]
     (H, IW), (OH, OW), K = one + X.shape[2:], one + Y.shape[2:], W.shape[1] * conv.group
-    if KH < SH or KW < SW or Y.shape[1] != K:
+    DH, DW = one + conv.dilations
+    if Y.shape[1] != K or max(KH * DH, KW * DW) > MOST_BORDER:
         return None
-    if OH > H * SH + KH or OW > IW * SW + KW:  # mostly beside the input, in code of its own
+    if (
+        OH > H * SH + KH * DH or OW > IW * SW + KW * DW
+    ):  # mostly beside the input, in code of its own
         return None
-    s = Shape(X.shape[0], X.shape[1], H, IW, K, OH, OW, group=conv.group)
+    s = Shape(X.shape[0], X.shape[1], H, IW, K, OH, OW, dilations=(DH, DW), group=conv.group)
     return s, (KH, KW), (SH, SW), (top, left)
 
 
@@ -124,37 +121,61 @@ def prefers_plain(site: Site) -> bool:
 
 
 def choose(site: Site) -> Choice:
-    X, W = site.inputs[0], site.inputs[1]
-    B = site.inputs[2] if len(site.inputs) > 2 else None
+    X = site.inputs[0]
     assert X is not None
-    assert W is not None
     found = shape_of(site)
-    if found is None or W.constant is None or not X.is_float32 or not X.lanes:
-        return None
-    if B is not None and B.constant is None:
+    if found is None or not X.is_float32:
         return None
     whole, kernel, strides, pads = found
     if not site.output.lanes:
         return _choose_plain(site, whole, strides) if prefers_plain(site) else None
-    epilogue = blocked_epilogue(site)
-    if epilogue is None:
+    reach = [(n - 1) * d for n, d in zip(kernel, whole.dilations, strict=True)]
+    # Of stride 1 it is a convolution with the taps in reverse order.
+    turned = replace(whole, kernel=kernel, top=reach[0] - pads[0], left=reach[1] - pads[1])
+    kept = replace(whole, kernel=kernel, strides=strides, top=pads[0], left=pads[1])
+    if strides != (1, 1):
+        return samples(site, kept, True) or _by_phases(site, whole, kernel, strides, pads)
+    return (
+        depthwise(site, turned, True)
+        or winograd(site, turned, True)
+        or samples(site, kept, True)
+        or direct(site, turned, True)
+    )
+
+
+def _by_phases(site: Site, whole: Shape, kernel: Pair, strides: Pair, pads: Pair) -> Choice:
+    X, epilogue = site.inputs[0], blocked_epilogue(site)
+    assert X is not None
+    if epilogue is None or not X.lanes:
         return None
     V, KB = site.target.lanes, ceil_div(whole.K, site.target.lanes)
-    bias: Argument = Packed(PackChannels(V), (2,)) if B is not None else Input(0)
+    T, OCB = tile(site.target, ceil_div(whole.OW, strides[1]), KB)  # one for all phases
+    alone = whole.group == whole.C == whole.K
+    in_blocks = PackWeights(whole.group, V, OCB * V, transposed=True)
+    pack = PackTaps(V, reverse=True) if alone else in_blocks
+    made = with_bias(site, pack, PackChannels(V))
+    if made is None:
+        return None
+    (packing, weights), (adding, bias) = made
     calls = []
-    axes = map(phases, (whole.OH, whole.OW), kernel, strides, pads)
-    for h, w in product(*axes):
+    grid = Grid(whole.OH, whole.OW, strides)
+    arguments = (Input(0), weights, bias, Output(), *epilogue[1])
+    for h, w in product(*map(phases, (whole.OH, whole.OW), kernel, strides, pads)):
         s = replace(whole, OH=h.count, OW=w.count, kernel=(h.taps, w.taps), top=h.pad, left=w.pad)
-        T, OCB = tile(site.target, s.OW, KB)
-        grid = Grid(whole.OH, whole.OW, strides)
-        direct = ConvDirect(s, False, B is not None, T, OCB, 4, False, epilogue[0], grid)
+        first = (h.reversed(kernel[0], strides[0]), w.reversed(kernel[1], strides[1]))
+        taps = Taps(kernel, first, strides)
+        place, there = h.first * whole.OW + w.first, has_bias(site)
+        if alone:
+            one = ConvDepthwise(s, there, width(site.target, s), epilogue[0], grid, taps)
+            calls.append(depthwise_call(site, one, arguments, place))
+            continue
+        wide = min(T, s.OW)
+        phase = ConvDirect(s, False, there, wide, OCB, 4, False, epilogue[0], grid, taps)
         rows = chunks_for(s.macs // (s.N * s.OH * (KB // OCB)), s.OH, site.threads)
-        pack = PackPhase((h.tap, w.tap), strides, PackWeights(s.group, V, OCB * V))
-        arguments = (Input(0), Packed(pack, (1,)), bias, Output(), *epilogue[1])
         chunks = s.N * (KB // OCB) * ceil_div(s.OH, rows)
-        why = f"transposed, phase {h.first, w.first}, tile {T} pixels x {OCB * V} channels"
-        calls.append(Call(direct, arguments, chunks, why, (rows, h.first * whole.OW + w.first)))
-    return tuple(calls)
+        why = f"transposed, phase {h.first, w.first}, tile {wide} pixels x {OCB * V} channels"
+        calls.append(Call(phase, arguments, chunks, why, (rows, place)))
+    return (*packing, *adding, *calls)
 
 
 @dataclass(frozen=True)
@@ -213,12 +234,16 @@ class ConvTransposeLanes(Kernel):
 
 
 def _choose_plain(site: Site, s: Shape, strides: tuple[int, int]) -> Choice:
-    epilogue = plain_epilogue(site, ("scalar",))
-    if epilogue is None:
+    epilogue, X, W = plain_epilogue(site, ("scalar",)), site.inputs[0], site.inputs[1]
+    B = site.inputs[2] if len(site.inputs) > 2 else None
+    assert X is not None
+    assert W is not None
+    if epilogue is None or not X.lanes or W.constant is None:
+        return None
+    if B is not None and B.constant is None:
         return None
     V, taps = site.target.lanes, strides[0] * strides[1]
     T = min(s.W, site.target.registers - 3, 16)
-    B = site.inputs[2] if len(site.inputs) > 2 else None
     kernel = ConvTransposeLanes(s, strides, B is not None, T, epilogue[0])
     bias: Argument = Packed(PackLanes(V, taps), (2,)) if B is not None else Input(0)
     rows = chunks_for(s.C * s.W * V, s.N * s.H, site.threads)

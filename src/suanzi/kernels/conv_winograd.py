@@ -9,7 +9,7 @@ The sums round otherwise than the direct ones: the error stays below 1e-4 of the
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,75 +28,21 @@ from suanzi.kernels._kernel import (
     Site,
 )
 from suanzi.kernels._tiles import Shape, shape_of, tile
+from suanzi.kernels._weights import has_bias, packed
+from suanzi.kernels._winograd import (
+    AT,
+    BT,
+    PLACES,
+    D,
+    M,
+    PackWeights,
+    R,
+    WinogradWeights,
+    transform,
+)
 from suanzi.kernels.conv_direct import add
 from suanzi.lang import Index, Lanes, Tensor, Trace, Var, ceil_div
 from suanzi.operators._operator import Array
-
-M, R = 4, 3  # outputs and taps along an axis
-D = M + R - 1  # inputs
-PLACES = D * D
-
-BT = [
-    [4, 0, -5, 0, 1, 0],
-    [0, -4, -4, 1, 1, 0],
-    [0, 4, -4, -1, 1, 0],
-    [0, -2, -1, 2, 1, 0],
-    [0, 2, -1, -2, 1, 0],
-    [0, 4, 0, -5, 0, 1],
-]
-G = [
-    [1 / 4, 0, 0],
-    [-1 / 6, -1 / 6, -1 / 6],
-    [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6],
-    [1 / 24, -1 / 12, 1 / 6],
-    [0, 0, 1],
-]
-AT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
-
-
-@dataclass(frozen=True)
-class PackWeights:
-    """W [K, C, 3, 3] to G W Gᵀ as [K/width][36][C][width]."""
-
-    lanes: int
-    width: int
-
-    def __call__(self, W: Array) -> Array:
-        K, C = W.shape[:2]
-        rows, blocks = ceil_div(K, self.width), ceil_div(C, self.lanes)
-        taps = np.zeros((R * R, blocks * self.lanes, rows * self.width), np.float32)
-        taps[:, :C, :K] = W.reshape(K, C, R * R).transpose(2, 1, 0)
-        g = np.array(G, np.float32)
-        both = np.kron(g, g)  # one product for the two sides
-        made = both @ taps.reshape(R * R, -1)
-        split = made.reshape(PLACES, blocks * self.lanes, rows, self.width)
-        return np.ascontiguousarray(split.transpose(2, 0, 1, 3))
-
-
-def transform(matrix: Sequence[Sequence[int]], k: Trace, d: list[list[Lanes]]) -> list[list[Lanes]]:
-    """matrix · d · matrixᵀ."""
-    columns = [_apply(matrix, k, column) for column in zip(*d, strict=True)]
-    return [_apply(matrix, k, row) for row in zip(*columns, strict=True)]
-
-
-def _apply(matrix: Sequence[Sequence[int]], k: Trace, vectors: Sequence[Lanes]) -> list[Lanes]:
-    """matrix · vectors, with the zeros left out and the ones not multiplied."""
-    out = []
-    for row in matrix:
-        total: Lanes | None = None
-        for factor, vector in sorted(
-            ((f, v) for f, v in zip(row, vectors, strict=True) if f), key=lambda term: -term[0]
-        ):
-            if total is None:
-                total = vector if factor == 1 else vector * factor
-            elif abs(factor) == 1:
-                total = total + vector if factor > 0 else total - vector
-            else:
-                total = k.fma(k.fill(factor), vector, total)
-        assert total is not None
-        out.append(total)
-    return out
 
 
 @dataclass(frozen=True)
@@ -291,17 +237,21 @@ PEAK, BANDWIDTH = 60.0, 12.0  # multiply-adds and bytes a cycle, measured in who
 
 
 def choose(site: Site) -> Choice:
-    s, X = shape_of(site), site.inputs[0]
-    W = site.inputs[1]
-    B = site.inputs[2] if len(site.inputs) > 2 else None
+    s = shape_of(site)
+    return None if s is None else winograd(site, s)
+
+
+def winograd(site: Site, s: Shape, transposed: bool = False) -> Choice:
+    """The algorithm for a convolution of these sizes; `transposed`: its weights are a transposed
+    convolution's.
+    """
+    X, W = site.inputs[0], site.inputs[1]
     assert X is not None
     assert W is not None
     if (
-        s is None
-        or W.constant is None
-        or (B is not None and B.constant is None)
-        or not X.lanes
+        not X.lanes
         or not site.output.lanes
+        or not (X.is_float32 and W.is_float32)
         or (s.kernel, s.strides, s.dilations, s.group) != ((R, R), (1, 1), (1, 1), 1)
     ):
         return None
@@ -310,7 +260,7 @@ def choose(site: Site) -> Choice:
     CB, KB = ceil_div(s.C, V), ceil_div(s.K, V)
     tiles = s.N * ceil_div(s.OH, M) * ceil_div(s.OW, M)
     weights = PLACES * CB * KB * V * V * 4
-    if epilogue is None or not _pays(s, tiles, weights):
+    if epilogue is None or not _pays(s, tiles, weights, W.constant is None):
         return None
     # Small weights stay in the cache: chunks take few tiles. Large ones are streamed by all tiles.
     fused = weights <= 3 * site.target.l2 // 2 and tiles >= 16 * site.threads
@@ -326,14 +276,21 @@ def choose(site: Site) -> Choice:
     groups = tiling.groups
     inputs = Scratch("inputs", PLACES * CB * V * NT * 4 * (1 if fused else groups), fused)
     products = Scratch("products", PLACES * OCB * V * NT * 4, True)
-    pack = Packed(PackWeights(V, OCB * V), (1,))
-    bias: Argument = Packed(PackChannels(V), (2,)) if B is not None else Packed(NoBias(KB * V), ())
-    arguments = (Input(0), inputs, pack, bias, products, Output(), *epilogue[1])
     why = f"Winograd F(4,3), {tiles} tiles in groups of {NT}, {T} x {OCB * V} in registers"
+    bias = packed(site, 2, PackChannels(V)) if has_bias(site) else ((), Packed(NoBias(KB * V), ()))
+    if bias is None:
+        return None
+    calls = [*bias[0]]
+    pack: Argument = Packed(PackWeights(V, OCB * V, transposed), (1,))
+    if W.constant is None:
+        pack = Scratch("weights", weights)
+        made = WinogradWeights(s.K, s.C, OCB, transposed)
+        calls.append(Call(made, (Input(1), pack), KB, why + ": the weights"))
+    arguments = (Input(0), inputs, pack, bias[1], products, Output(), *epilogue[1])
     if fused:
-        return (Call(product, arguments, groups, why + ", in one pass"),)
-    first = Call(WinogradInput(tiling), (Input(0), inputs), groups * CB, why + ": the inputs")
-    return (first, Call(product, arguments, KB // OCB * groups, why))
+        return (*calls, Call(product, arguments, groups, why + ", in one pass"))
+    calls.append(Call(WinogradInput(tiling), (Input(0), inputs), groups * CB, why + ": the inputs"))
+    return (*calls, Call(product, arguments, KB // OCB * groups, why))
 
 
 @dataclass(frozen=True)
@@ -344,11 +301,13 @@ class NoBias:
         return np.zeros(self.elements, np.float32)
 
 
-def _pays(s: Shape, tiles: int, weights: int) -> bool:
+def _pays(s: Shape, tiles: int, weights: int, arriving: bool) -> bool:
     """Whether it should beat the direct algorithm by a tenth, in estimated cycles.
 
-    Both stream their weights; Winograd's are four times as many.
+    Both stream their weights; Winograd's are four times as many, and those that arrive are written
+    and read once more.
     """
+    weights *= 3 if arriving else 1
     direct = s.macs / PEAK + weights / 4 / BANDWIDTH
     products = tiles * PLACES * s.C * s.K / PEAK
     transforms = tiles * (s.C + s.K) * PLACES / 8

@@ -16,7 +16,7 @@ import numpy as np
 
 from suanzi.graph.fused import Chain, in_registers
 from suanzi.graph.quantized import Dequantize, Quantize, reads_bytes, writes_bytes
-from suanzi.kernels._epilogue import PackChannels, extra_of
+from suanzi.kernels._epilogue import PackChannels, extra_of, is_channels
 from suanzi.kernels._kernel import (
     Argument,
     Call,
@@ -49,6 +49,7 @@ class Source:
     same    one vector for the whole row
     number  one number for the whole row
     pixel   a number for each vector of the row
+    channel one vector for the whole row, of channels in plain memory: fewer in the last block
     """
 
     kind: str
@@ -66,7 +67,8 @@ class Apply(Kernel):
     """One chunk: some rows, or a piece of one.
 
     The sizes of a call: the axes before the row (the last MAX_AXES - axes of them unused), the
-    whole vectors of a row, the elements after them, and the rows and vectors of a chunk.
+    whole vectors of a row, the elements after them, the channels of blocks, and the rows and
+    vectors of a chunk.
     """
 
     operator: Elementwise
@@ -76,20 +78,21 @@ class Apply(Kernel):
     unroll: int
     tail: bool
     element: str = "float32"
-    sizes: ClassVar[int] = MAX_AXES + 4
+    sizes: ClassVar[int] = MAX_AXES + 5
 
     def pointer_count(self) -> int:
         return 1 + sum(isinstance(s, Source) for s in self.sources)
 
     def chunk(self, k: Trace) -> None:
         shape = k.sizes[: self.axes]
-        vectors, rest, *chunk = k.sizes[MAX_AXES:]
+        vectors, rest, channels, *chunk = k.sizes[MAX_AXES:]
         row_vectors = vectors + 1 if self.tail else vectors
         lengths = {
             "vector": vectors * k.lanes + rest,
             "same": k.constant(k.lanes),
             "number": k.constant(1),
             "pixel": vectors,
+            "channel": k.constant(k.lanes),
         }
         out = k.tensor(0, 1, element=self.element)
         rows = math.prod(shape, start=k.constant(1))
@@ -101,7 +104,7 @@ class Apply(Kernel):
                 if isinstance(source, Source):
                     start = offset(k, at, shape, source.kept, lengths[source.kind])
                     memory = k.tensor(pointer, 1, element=source.element)
-                    readers.append(_reader(source.kind, memory, start))
+                    readers.append(_reader(source.kind, memory, start, channels))
                     pointer += 1
                 else:
                     readers.append(_known(source))
@@ -119,16 +122,19 @@ class Apply(Kernel):
         return y
 
 
-def _reader(kind: str, memory: Tensor, start: Index) -> Reader:
+def _reader(kind: str, memory: Tensor, start: Index, channels: Index) -> Reader:
+    if kind == "channel":
+        some = memory.vec_part((channels - start).minimum(memory.k.lanes), start)
+        return lambda v, part: some
     if kind in ("same", "number"):
-        value = _operand(memory, memory.vec(start) if kind == "same" else memory.bcast(start))
+        value = operand_value(memory, memory.vec(start) if kind == "same" else memory.bcast(start))
         return lambda v, part: value
     if kind == "pixel":
         return lambda v, part: memory.bcast(start + v)
-    return lambda v, part: _operand(memory, load(memory, start + v * memory.k.lanes, part))
+    return lambda v, part: operand_value(memory, load(memory, start + v * memory.k.lanes, part))
 
 
-def _operand(memory: Tensor, value: Lanes) -> Lanes | Mask:
+def operand_value(memory: Tensor, value: Lanes) -> Lanes | Mask:
     """What a formula computes with: a mask for bool, float32 for the bytes of quantized numbers."""
     if memory.kind == "bool":
         return value != 0
@@ -145,7 +151,7 @@ def instructions(operator: Elementwise, elements: tuple[str, ...] = ()) -> int |
     given; None if the language can't trace it."""
     k = Trace("formula", PORTABLE, 0, 0)
     arity = _arity(operator)
-    zeros = {"bool": k.zero() != 0, "int32": k.fill_int(0)}
+    zeros = {"bool": k.zero() != 0, "int32": k.fill_int(0), "int64": k.fill_int(0, wide=True)}
     values = [zeros.get(e, k.zero()) for e in (*elements, *["float32"] * arity)[:arity]]
     try:
         y = operator.formula(VectorMathematics(k), *values)
@@ -219,14 +225,15 @@ def choose(site: Site) -> Choice:
     V, rows, row_vectors = site.target.lanes, math.prod(shape), vectors + (rest > 0)
     grid = Grid.cut(rows, row_vectors, V, site.threads)
     padded = shape + (1,) * (MAX_AXES - len(shape))
-    sizes = (*padded, vectors, rest, grid.chunk_rows, grid.chunk_vectors)
+    channels = output.shape[1] if output.lanes else 0
+    sizes = (*padded, vectors, rest, channels, grid.chunk_rows, grid.chunk_vectors)
     why = f"{rows} rows of {vectors * V + rest} elements, {cost} instructions a vector"
     return (Call(kernel, (Output(), *arguments), grid.chunks, why, sizes),)
 
 
 def _kept(x: Operand, bytes: bool) -> bool:
     """Whether the kernel reads or writes the operand's type; quantized numbers where it may."""
-    others = ("int32", "bool", *BYTES) if bytes else ("int32", "bool")
+    others = ("int32", "int64", "bool", *BYTES) if bytes else ("int32", "int64", "bool")
     return x.is_float32 or (not x.lanes and x.type.dtype.name in others)
 
 
@@ -249,13 +256,19 @@ def _plain(operands: dict[int, Operand], output: Operand, site: Site) -> Made | 
 def _blocked(operands: dict[int, Operand], output: Operand) -> Made | None:
     V = output.lanes
     N, blocks, pixels = output.shape[0], ceil_div(output.shape[1], V), math.prod(output.shape[2:])
-    extras = {i: extra_of(x, output) for i, x in operands.items()}
+    plain = {i for i, x in operands.items() if is_channels(x, output)}
+    extras = {i: extra_of(x, output) for i, x in operands.items() if i not in plain}
     kinds = {extra.kind for extra in extras.values() if extra is not None}
-    if kinds <= {"full", "scalar"}:  # memory is memory: one long row
+    if kinds <= {"full", "scalar"} and not plain:  # memory is memory: one long row
         N, blocks, pixels = 1, 1, N * blocks * pixels
     sources: dict[int, Source] = {}
     arguments: list[Argument] = []
-    for i, extra in extras.items():
+    for i in operands:
+        if i in plain:
+            sources[i] = Source("channel", (False, True))
+            arguments.append(Input(i))
+            continue
+        extra = extras[i]
         if extra is None:
             return None
         channel = extra.kind == "channel"

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
+from suanzi.graph.fused import TransposedMatMul
 from suanzi.kernels._epilogue import PlainEpilogue, plain_epilogue
 from suanzi.kernels._kernel import (
     Argument,
@@ -24,59 +23,10 @@ from suanzi.kernels._kernel import (
     Site,
     chunks_for,
 )
-from suanzi.kernels._product import Batch, Product, product_of
+from suanzi.kernels._panels import PackPanels, in_panels, in_rows
+from suanzi.kernels._product import Batch, Product, Strides, product_of
 from suanzi.kernels._tiles import cycles
 from suanzi.lang import Index, Lanes, Target, Trace, ceil_div
-from suanzi.operators._operator import Array
-
-
-@dataclass(frozen=True)
-class PackPanels:
-    """B [K, N] (or its transpose) times `scale` to [ceil(N/width)][K][width], padded with zeros."""
-
-    width: int
-    transposed: bool = False
-    scale: float = 1.0
-
-    def __call__(self, B: Array) -> Array:
-        B = np.atleast_2d(B.T).T if B.ndim == 1 else B.reshape(B.shape[-2:])
-        B = B.T if self.transposed else B
-        K, N = B.shape
-        panels = np.zeros((ceil_div(N, self.width), K, self.width), np.float32)
-        whole = N // self.width
-        panels[:whole] = B[:, : whole * self.width].reshape(K, whole, self.width).transpose(1, 0, 2)
-        panels[whole:, :, : N % self.width] = B[:, whole * self.width :]
-        if self.scale != 1:
-            panels *= np.float32(self.scale)
-        return panels
-
-
-@dataclass(frozen=True)
-class PackRows(Kernel):
-    """PackPanels of a B [matrices, K, N] that arrives at run time; one chunk is one panel."""
-
-    K: int
-    N: int
-    vectors: int
-    """The panels' width."""
-    pointers: ClassVar[int] = 2
-
-    def chunk(self, k: Trace) -> None:
-        V, width = k.lanes, self.vectors * k.lanes
-        panels = ceil_div(self.N, width)
-        matrix, panel = k.unravel(k.chunk, 1, panels)
-        b = k.tensor(0, strides=(self.K * self.N, self.N, 1))
-        packed = k.tensor(1, 1, panels, self.K, width)
-
-        def copy(columns: int) -> None:
-            for row in k.range(self.K):
-                for o in range(self.vectors):
-                    count = max(0, min(V, columns - o * V))
-                    value = b.vec_part(count, matrix, row, panel * width + o * V)
-                    packed.put(value, matrix, panel, row, o * V)
-
-        for columns in panel_columns(k, panel, self.N, width):
-            copy(columns)
 
 
 def panel_columns(k: Trace, panel: Index, N: int, width: int) -> Iterator[int]:
@@ -110,13 +60,12 @@ rows and columns it has."""
 def tiles_of_chunk(k: Trace, N: int, width: int, T: int, rest: int, batch: Batch) -> Iterator[Tile]:
     """The tiles of a chunk, some rows by one panel of columns; k.sizes: M, and a chunk's rows."""
     M, rows = k.sizes
-    shape = [size for size, _, _ in batch]
+    shape = [size for size, *_ in batch]
     row_blocks = (M - 1 + rows) // rows
     *at, panel, block = k.unravel(k.chunk, *shape, ceil_div(N, width), row_blocks)
     number, a, b = k.constant(0), k.constant(0), k.constant(0)
-    for place, (size, a_step, b_step) in zip(at, batch, strict=True):
-        number = number * size + place
-        a, b = a + place * a_step, b + place * b_step
+    for place, (_, a_step, b_step, y_step) in zip(at, batch, strict=True):
+        number, a, b = number + place * y_step, a + place * a_step, b + place * b_step
     first = block * rows
     last = (first + rows).minimum(M)
     for columns in panel_columns(k, panel, N, width):
@@ -125,6 +74,9 @@ def tiles_of_chunk(k: Trace, N: int, width: int, T: int, rest: int, batch: Batch
         if rest:
             with k.when(last.equals(M)):
                 yield (number, a, b), M - rest, panel, rest, columns
+
+
+Steps = tuple[Index | int, ...]
 
 
 @dataclass(frozen=True)
@@ -152,6 +104,7 @@ class MatMulTiles(Kernel):
     beta: float
     c_steps: tuple[int, int] | None
     epilogue: PlainEpilogue
+    strides: Strides | None = None
     sizes: ClassVar[int] = 2
 
     def pointer_count(self) -> int:
@@ -167,12 +120,15 @@ class MatMulTiles(Kernel):
         V, K, N, M = k.lanes, self.K, self.N, k.sizes[0]
         width = self.OCB * V
         number, a, b = at
-        steps: tuple[Index | int, Index | int] = (1, M) if self.transposed else (K, 1)
-        x = k.tensor(0, strides=(M * K, *steps))
+        x_steps: Steps = (M * K, *((1, M) if self.transposed else (K, 1)))
+        w_steps: Steps = (K * N, width, N, 1)
+        y_steps: Steps = (M * N, N, 1)
+        if self.strides:
+            (unit, row, _), y_steps = self.strides.b, (*self.strides.y, 1)
+            x_steps, w_steps = self.strides.a, (unit, width, row, 1)
         if self.packed:
-            w = k.tensor(1, strides=(ceil_div(N, width) * K * width, K * width, width, 1))
-        else:
-            w = k.tensor(1, strides=(K * N, width, N, 1))
+            w_steps = (ceil_div(N, width) * K * width, K * width, width, 1)
+        x, w, y = (k.tensor(i, strides=s) for i, s in ((0, x_steps), (1, w_steps), (3, y_steps)))
         counts = [min(V, columns - o * V) for o in range(self.OCB) if columns > o * V]
         sums = [[[k.var(k.zero()) for _ in counts] for _ in range(T)] for _ in range(self.chains)]
 
@@ -189,7 +145,6 @@ class MatMulTiles(Kernel):
         for place, chain in terms(k, K, self.chains):
             multiply(place, chain)
 
-        y = k.tensor(3, strides=(M * N, N, 1))
         for t in range(T):
             for o, count in enumerate(counts):
                 column = panel * width + o * V
@@ -197,7 +152,7 @@ class MatMulTiles(Kernel):
                 for chain in range(1, self.chains):
                     value = value + sums[chain][t][o].get()
                 value = self.finish(k, value, m + t, column, count)
-                offset = (number * M + m + t) * N + column
+                offset = number * y_steps[0] + (m + t) * y_steps[1] + column
                 places = {"full": offset, "last": column}
                 value = self.epilogue.apply(k, value, 4, places, count)
                 y.put_part(count, value, number, m + t, column)
@@ -254,28 +209,39 @@ def choose(site: Site) -> Choice:
     if epilogue is None:
         return None
 
+    calls: list[Call] = []
+    a: Argument = Input(0)
+    column = p.strides.a[2] if p.strides else p.M if p.a_transposed else 1
+    nbytes = 4 * p.M * p.K
+    if column > 1 and min(p.M, p.K) > 1 and nbytes >= site.target.l2 // 2:
+        made = in_rows(site)  # else each step along K is to another page
+        if made is None:
+            return None
+        site, moved, a = made
+        p = product_of(site)
+        calls.extend(moved)
     T, OCB = plan(site.target, p.M, p.N, p.K, site.threads)
     width = OCB * site.target.lanes
-    panels = ceil_div(p.N, width)
-    constant = B.constant is not None and p.matrices == 1
-    calls: list[Call] = []
     b: Argument = Input(1)
     alpha, packed = p.alpha, True
-    if constant:
-        b, alpha = Packed(PackPanels(width, p.b_transposed, p.alpha), (1,)), 1.0
-    elif p.b_transposed:
-        return None
-    elif p.M >= 8 * T and site.target.l1 < p.K * p.N * 4 and len(p.batch) <= 1:
-        own = p.batch[0][2] if p.batch else 0  # 0: all the batch reads one matrix
-        count = p.matrices if own else 1
-        scratch = Scratch("panels", 4 * count * panels * p.K * width)
-        pack = PackRows(p.K, p.N, OCB)
-        calls.append(Call(pack, (b, scratch), count * panels, "packs B into panels"))
-        b = scratch
+    lies = p.N == 1 or not (p.b_transposed or (p.strides and p.strides.b[2] != 1))
+    large = p.M >= 8 * T and site.target.l1 < p.K * p.N * 4 and len(p.batch) <= 1
+    one = not any(step for _, _, step, _ in p.batch) and (not p.strides or len(B.shape) == 2)
+    if B.constant is not None and one:
+        transposed = isinstance(site.operator, TransposedMatMul) and site.operator.b == (1, 0)
+        turned = p.b_transposed or transposed
+        b, alpha = Packed(PackPanels(width, turned, p.alpha), (1,)), 1.0
+    elif large or not lies:
+        panels = in_panels(site, width)
+        if panels is None:
+            return None
+        calls.extend(panels[0])
+        b = panels[1]
     else:
         packed = False
+    p = product_of(site, packed and isinstance(b, Scratch))
 
-    arguments = (Input(0), b, Input(0 if p.c is None else p.c), Output(), *epilogue[1])
+    arguments = (a, b, Input(0 if p.c is None else p.c), Output(), *epilogue[1])
     product = replace(p, alpha=alpha)
     calls.append(
         tiles(product, (T, OCB), packed, arguments, site.target, site.threads, epilogue[0])
@@ -298,7 +264,7 @@ def tiles(
     rows = T * chunks_for(T * p.K * width, ceil_div(p.M, T), threads)
     kernel = MatMulTiles(
         p.K, p.N, T, OCB, p.M % T, p.batch, p.a_transposed, packed,
-        chains, p.alpha, p.beta, p.c_steps, epilogue,
+        chains, p.alpha, p.beta, p.c_steps, epilogue, p.strides,
     )  # fmt: skip
     why = f"tile {T} rows x {width} columns, {rows} rows a chunk" + (
         "; B in panels" if packed else "; B where it lies"

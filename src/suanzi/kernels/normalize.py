@@ -39,10 +39,12 @@ class NormalizeRows(Kernel):
     bias: bool
     epsilon: float
     tail: bool
+    statistics: tuple[int, ...] = ()
+    """Which are written too, a number for each row: 1 the mean, 2 the inverse of the deviation."""
     sizes: ClassVar[int] = 7
 
     def pointer_count(self) -> int:
-        return 4 if self.bias else 3
+        return 3 + self.bias + len(self.statistics)
 
     def chunk(self, k: Trace) -> None:
         rows, groups, channels, vectors, over, *chunk = k.sizes
@@ -52,7 +54,8 @@ class NormalizeRows(Kernel):
         rest = over if self.tail else None
         count = k.floats(length)
         x, y = k.tensor(0, 1), k.tensor(1, 1)
-        parameters = [k.tensor(i, 1) for i in range(2, self.pointer_count())]
+        parameters = [k.tensor(i, 1) for i in range(2, 3 + self.bias)]
+        statistics = [k.tensor(3 + self.bias + i, 1) for i in range(len(self.statistics))]
         for row, _, _ in chunk_rows(k, rows, k.constant(1), *chunk):
 
             def starts(row: Index = row) -> Iterator[tuple[Index, Index]]:
@@ -68,6 +71,8 @@ class NormalizeRows(Kernel):
                 centre = _sum(k, x, starts(), vectors, rest) / count
             squares = _sum(k, x, starts(), vectors, rest, centre)
             inverse = 1 / m.sqrt(squares / count + self.epsilon)
+            for memory, which in zip(statistics, self.statistics, strict=True):
+                memory.put_lane(centre if which == 1 else inverse, 0, row)
             for channel, start in starts():
                 numbers = [] if self.by_element else [p.bcast(channel) for p in parameters]
                 for v, part in along(k, 0, vectors + 1, vectors, rest, 4):
@@ -97,12 +102,15 @@ def _sum(
 
 
 def choose(site: Site) -> Choice:
-    """For LayerNormalization (Y alone), RMS-, Instance- and GroupNormalization."""
-    operator, Y = site.operator, site.output
+    """For Layer-, RMS-, Instance- and GroupNormalization."""
+    operator, (Y, *statistics) = site.operator, site.outputs
     X, scale, *others = site.inputs
     bias = others[0] if others else None
-    operands = [x for x in (X, scale, bias, Y) if x is not None]
-    if site.chain is not None or len(site.outputs) > 1 or Y.type.size == 0:
+    operands = [x for x in (X, scale, bias, Y, *statistics) if x is not None]
+    written = tuple(
+        i for i in range(len(site.outputs) + len(site.skipped)) if i not in site.skipped
+    )
+    if site.chain is not None or 0 in site.skipped or Y.type.size == 0:
         return None
     if not all(x.is_float32 and not x.lanes for x in operands):
         return None
@@ -127,12 +135,15 @@ def choose(site: Site) -> Choice:
         return None
     vectors, over = divmod(pixels, site.target.lanes)
     centred = not isinstance(operator, RMSNormalization)
-    kernel = NormalizeRows(centred, by_element, bias is not None, operator.epsilon, over > 0)
+    kernel = NormalizeRows(
+        centred, by_element, bias is not None, operator.epsilon, over > 0, written[1:]
+    )
     grid = Grid.cut(rows, 1, channels * pixels * 4, site.threads)
     sizes = (rows, groups, channels, vectors, over, grid.chunk_rows, grid.chunk_vectors)
     arguments: list[Argument] = [Input(0), Output(), Input(1)]
     if bias is not None:
         arguments.append(Input(2))
+    arguments.extend(Output(number) for number in range(1, len(site.outputs)))
     why = f"{rows} rows of {channels * pixels} elements"
     return (Call(kernel, tuple(arguments), grid.chunks, why, sizes),)
 

@@ -111,7 +111,7 @@ def _blocked(site: Site) -> Choice:
     assert X is not None
     if not X.is_float32 or not X.lanes or not Y.lanes or site.chain or len(site.outputs) > 1:
         return None
-    s = _shape(op, X.shape, Y.shape)
+    s = window_shape(op, X.shape, Y.shape)
     if s is None:
         return None
     V = X.lanes
@@ -128,7 +128,7 @@ def _blocked(site: Site) -> Choice:
     return (Call(kernel, arguments, ceil_div(total, rows), why, (total, rows)),)
 
 
-def _shape(pool: Pool, X: Ints, Y: Ints) -> Shape | None:
+def window_shape(pool: Pool, X: Ints, Y: Ints) -> Shape | None:
     """The sizes, those of one spatial axis brought to two; None for more, or for no elements."""
     rank = len(X) - 2
     if rank not in (1, 2) or min(X) == 0 or min(Y) == 0:

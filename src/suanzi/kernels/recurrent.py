@@ -10,6 +10,7 @@ import numpy as np
 
 from suanzi.kernels._epilogue import PlainEpilogue
 from suanzi.kernels._kernel import Argument, Call, Choice, Input, Output, Packed, Scratch, Site
+from suanzi.kernels._panels import PackPanels
 from suanzi.kernels._product import Product
 from suanzi.kernels._walk import (
     KEPT,
@@ -20,7 +21,7 @@ from suanzi.kernels._walk import (
     RNNWalk,
 )
 from suanzi.kernels.elementwise import traceable
-from suanzi.kernels.matmul import PackPanels, plan, tiles
+from suanzi.kernels.matmul import plan, tiles
 from suanzi.lang import ceil_div
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Array

@@ -1,34 +1,35 @@
-"""Sums, means and extremes over axes.
+"""Sums, means and extremes over axes, of a value or of what a chain makes of some.
 
-Neighbouring axes that are both reduced, or both kept, become one. Where the last axis is reduced, a
-row is folded in vectors, and those across their lanes; where it is kept, whole vectors of results
-are folded at once. Sums are made of pieces, so that the rounding errors of long ones stay small.
+Neighbouring axes that are both reduced, or both kept, become one. Blocks of channels are vectors of
+results. Where there are too few results for all threads, some parts of each are made first.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from suanzi.kernels._kernel import Call, Choice, Input, Kernel, Output, Site
-from suanzi.kernels._rows import (
-    NEUTRAL,
-    Grid,
-    chunk_rows,
-    fold_row,
-    pieces,
-    places,
-    steps,
+from suanzi.graph.fused import Chain, Folded
+from suanzi.kernels._epilogue import PackChannels, extra_of, is_channels
+from suanzi.kernels._folding import FORMS, MAX_AXES, Reduce
+from suanzi.kernels._kernel import (
+    Argument,
+    Call,
+    Choice,
+    Input,
+    Operand,
+    Output,
+    Packed,
+    Scratch,
+    Site,
 )
-from suanzi.lang import Index, Lanes, Trace, ceil_div
-from suanzi.lang.mathematics import VectorMathematics
+from suanzi.kernels._rows import SMALLEST_CHUNK, Grid
+from suanzi.kernels.elementwise import Source, collapse
+from suanzi.lang import ceil_div
 from suanzi.operators._axes import ints
 from suanzi.operators._operator import Ints
 from suanzi.operators.reduction import (
     ReduceL1,
     ReduceL2,
-    ReduceLogSum,
-    ReduceLogSumExp,
     ReduceMax,
     ReduceMean,
     ReduceMin,
@@ -37,198 +38,153 @@ from suanzi.operators.reduction import (
     Reduction,
 )
 
-MAX_AXES = 5
-Each = Callable[[int, Lanes], Lanes]
-"""What is done to an element before it is folded, in the vector of that number."""
-Fold = Callable[[str, Each], list[Lanes]]
-"""Folds vectors of elements, each into a vector of results."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What is folded, how, and what is made of the result; `count` is how many were folded."""
-
-    how: str = "add"
-    each: Callable[[VectorMathematics, Lanes], Lanes] = lambda m, x: x
-    end: Callable[[VectorMathematics, Lanes, Lanes], Lanes] = lambda m, x, count: x
-
-
-FORMS: dict[type[Reduction], Form] = {
-    ReduceSum: Form(),
-    ReduceMean: Form(end=lambda m, x, count: x / count),
-    ReduceMax: Form("max"),
-    ReduceMin: Form("min"),
-    ReduceL1: Form(each=lambda m, x: m.abs(x)),
-    ReduceL2: Form(each=lambda m, x: x * x, end=lambda m, x, count: m.sqrt(x)),
-    ReduceSumSquare: Form(each=lambda m, x: x * x),
-    ReduceLogSum: Form(end=lambda m, x, count: m.log(x)),
-    ReduceLogSumExp: Form(),  # folds twice: see Reduce.results
+OF_PARTS: dict[type[Reduction], type[Reduction]] = {
+    **{kind: kind for kind in (ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceL1, ReduceL2)},
+    ReduceSumSquare: ReduceSum,
 }
-
-
-@dataclass(frozen=True)
-class Reduce(Kernel):
-    """One chunk: some results, or vectors of results.
-
-    The sizes of a call: the axes (the last MAX_AXES - axes of them unused), then the last axis in
-    whole vectors and elements after them, then the Grid's rows and vectors of a chunk.
-    """
-
-    operator: type[Reduction]
-    reduced: tuple[bool, ...]
-    tail: bool
-    pointers: ClassVar[int] = 2
-    sizes: ClassVar[int] = MAX_AXES + 4
-
-    def chunk(self, k: Trace) -> None:
-        if self.reduced[-1]:
-            self.across(k)
-        else:
-            self.down(k)
-
-    def results(self, k: Trace, fold: Fold) -> list[Lanes]:
-        """Vectors of results, made by folding once or twice."""
-        m, form = VectorMathematics(k), FORMS[self.operator]
-        if self.operator is ReduceLogSumExp:
-            # Taken away, the largest keeps exp from overflowing.
-            largest = fold("max", lambda u, x: x)
-            shift = [m.where(m.abs(x) < math.inf, x, 0) for x in largest]
-            sums = fold("add", lambda u, x: m.exp(x - shift[u]))
-            return [m.log(x) + s for x, s in zip(sums, shift, strict=True)]
-        sizes = zip(k.sizes, self.reduced, strict=False)
-        count = math.prod((n for n, reduced in sizes if reduced), start=k.constant(1))
-        folded = fold(form.how, lambda u, x: form.each(m, x))
-        return [form.end(m, x, k.floats(count)) for x in folded]
-
-    def axes(self, k: Trace, reduced: bool) -> tuple[list[Index], list[Index]]:
-        """The sizes and the strides of the axes before the last that are reduced, or are not."""
-        steps = [k.constant(1)]
-        for size in k.sizes[len(self.reduced) - 1 : 0 : -1]:
-            steps.insert(0, steps[0] * size)
-        found = [i for i, r in enumerate(self.reduced[:-1]) if r is reduced]
-        return [k.sizes[i] for i in found], [steps[i] for i in found]
-
-    def across(self, k: Trace) -> None:
-        """One result at a time: rows whose elements it is made of."""
-        kept, kept_steps = self.axes(k, False)
-        over, over_steps = self.axes(k, True)
-        vectors, rest, *chunk = k.sizes[MAX_AXES:]
-        tail = rest if self.tail else None
-        x, y = k.tensor(0, 1), k.tensor(1, 1)
-        rows = math.prod(kept, start=k.constant(1))
-        for row, _, _ in chunk_rows(k, rows, k.constant(1), *chunk):
-            start = place(k, k.unravel(row, *kept) if kept else (), kept_steps)
-
-            def fold(how: str, each: Each, start: Index = start) -> list[Lanes]:
-                total = k.var(k.fill(NEUTRAL[how]))
-                for at in places(k, over):
-                    first = start + place(k, at, over_steps)
-                    found = fold_row(
-                        k, how, x, first, vectors, tail, lambda value, at, part: each(0, value)
-                    )
-                    total.set(k.combine(how, total.get(), found))
-                return [k.reduce(how, total.get())]
-
-            y.put_lane(self.results(k, fold)[0], 0, row)
-
-    def down(self, k: Trace) -> None:
-        """Vectors of results at a time: the rows they are made of lie one below the other."""
-        kept, kept_steps = self.axes(k, False)
-        over, over_steps = self.axes(k, True)
-        vectors, rest, *chunk = k.sizes[MAX_AXES:]
-        x, y = k.tensor(0, 1), k.tensor(1, 1)
-        width = k.sizes[len(self.reduced) - 1]
-        rows = math.prod(kept, start=k.constant(1))
-        row_vectors = vectors + 1 if self.tail else vectors
-        for row, begin, end in chunk_rows(k, rows, row_vectors, *chunk):
-            start = place(k, k.unravel(row, *kept) if kept else (), kept_steps)
-
-            def columns(
-                column: Index, count: int, read: Callable[[Index], Lanes], start: Index = start
-            ) -> list[Lanes]:
-                def fold(how: str, each: Each) -> list[Lanes]:
-                    neutral = k.fill(NEUTRAL[how])
-                    totals = [k.var(neutral) for _ in range(count)]
-                    for at in places(k, over[:-1]):
-                        above = start + place(k, at, over_steps[:-1]) + column
-                        for first, last in pieces(k, over[-1]):
-                            sums = [k.var(neutral) for _ in range(count)]
-                            for i in k.range(first, last):
-                                here = above + i * over_steps[-1]
-                                for u, one in enumerate(sums):
-                                    value = each(u, read(here + u * k.lanes))
-                                    one.set(k.combine(how, one.get(), value))
-                            for total, one in zip(totals, sums, strict=True):
-                                total.set(k.combine(how, total.get(), one.get()))
-                    return [total.get() for total in totals]
-
-                return self.results(k, fold)
-
-            out = row * width
-            for v, count in steps(k, begin, end.minimum(vectors), 4):
-                for u, value in enumerate(columns(v * k.lanes, count, x.vec)):
-                    y.put(value, out + (v + u) * k.lanes)
-            if self.tail:
-                with k.when(end > vectors):
-                    column = vectors * k.lanes
-                    (value,) = columns(column, 1, lambda at: x.vec_part(rest, at))
-                    y.put_part(rest, value, out + column)
-
-
-def place(k: Trace, at: Sequence[Index], steps: Sequence[Index]) -> Index:
-    """The offset of a place, given the axes' strides."""
-    return sum((i * step for i, step in zip(at, steps, strict=True)), start=k.constant(0))
+"""What makes a result of the results of as many parts of equal size."""
 
 
 def choose(site: Site) -> Choice:
-    operator, X, Y = site.operator, site.inputs[0], site.output
-    axes = site.inputs[1] if len(site.inputs) > 1 else None
-    assert X is not None
+    """For reductions, of a chain's result too, over axes that are constant."""
+    operator, Y = site.operator, site.output
+    chain, arity = None, 1
+    if isinstance(operator, Folded):
+        chain, arity, operator = operator.chain, operator.chain.arity, operator.body
+    operands, others = site.inputs[:arity], site.inputs[arity:]
+    axes = others[0] if others else None
     if not isinstance(operator, Reduction) or type(operator) not in FORMS or site.chain is not None:
-        return None
-    if not X.is_float32 or X.lanes != Y.lanes or X.type.size == 0:
         return None
     if axes is not None and axes.constant is None:
         return None
+    X = _folded(operands, chain)
+    if X is None or not Y.is_float32 or X.type.size == 0:
+        return None
     given = ints(axes.constant) if axes is not None and axes.constant is not None else ()
     over = operator.reduced_axes(given, len(X.shape))
-    shape, reduced = collapse(X.shape, over)
-    V = site.target.lanes
-    if X.lanes:  # over all pixels, whose vectors of channels stay vectors
-        if sorted(over) != list(range(2, len(X.shape))):
-            return None
-        N, C, *pixels = X.shape
-        shape, reduced = (N * ceil_div(C, V), math.prod(pixels), V), (False, True, False)
-    if True not in reduced or len(shape) > MAX_AXES:
+    made = _blocked(operands, X, Y, over) if X.lanes else _plain(operands, X, Y, over)
+    if made is None or True not in made.reduced or len(made.shape) > MAX_AXES:
         return None
-    vectors, rest = divmod(shape[-1], V)
-    count = math.prod(size for size, r in zip(shape, reduced, strict=True) if r)
-    results = math.prod(shape) // count
-    if reduced[-1]:
-        grid = Grid.cut(results, 1, count, site.threads)
-    else:
-        grid = Grid.cut(results // shape[-1], vectors + (rest > 0), V * count, site.threads)
-    kernel = Reduce(type(operator), reduced, rest > 0)
-    padded = shape + (1,) * (MAX_AXES - len(shape))
-    sizes = (*padded, vectors, rest, grid.chunk_rows, grid.chunk_vectors)
-    why = f"{results} results of {count} elements, " + ("across" if reduced[-1] else "down")
-    return (Call(kernel, (Input(0), Output()), grid.chunks, why, sizes),)
+    edge = bool(X.lanes) and not Y.lanes
+    kernel = Reduce(type(operator), made.reduced, False, chain, made.sources, edge)
+    width = X.shape[1] if kernel.edge else made.shape[-1]
+    call = _call(kernel, made.shape, width, (Output(), *made.arguments), site)
+    parts = _parts(made, kernel, call, site.threads)
+    if parts == 1:
+        return (call,)
+    return _in_parts(made, parts, kernel, width, Y.type.size, site)
 
 
-def collapse(shape: Ints, over: Ints) -> tuple[Ints, tuple[bool, ...]]:
-    """The fewest axes, and which of them are reduced; those of size 1 don't matter.
+@dataclass(frozen=True)
+class Laid:
+    """What is folded as it lies: its axes, which are reduced, its operands and their arguments."""
 
-    >>> collapse((8, 1, 5, 7), (2, 3))
-    ((8, 35), (False, True))
-    """
-    sizes: list[int] = []
-    reduced: list[bool] = []
-    for axis, size in enumerate(shape):
-        if size == 1:
+    shape: Ints
+    reduced: tuple[bool, ...]
+    sources: tuple[Source, ...]
+    arguments: tuple[Argument, ...]
+
+
+def _folded(operands: Sequence[Operand | None], chain: Chain | None) -> Operand | None:
+    """What is folded, if kernels can make it: the value itself, or what the chain makes."""
+    if any(x is None for x in operands):
+        return None
+    present = [x for x in operands if x is not None]
+    if chain is None:
+        return present[0] if present[0].is_float32 else None
+    if any(x.type.dtype.name not in ("float32", "int32", "int64", "bool") for x in present):
+        return None
+    return Operand(chain.infer(*(x.type for x in present)), max(x.lanes for x in present))
+
+
+def _plain(operands: Sequence[Operand | None], X: Operand, Y: Operand, over: Ints) -> Laid | None:
+    present = [x for x in operands if x is not None]
+    if Y.lanes:
+        return None
+    results = tuple(1 if i in over else size for i, size in enumerate(X.shape))
+    shape, (results_kept, *kept) = collapse(X.shape, [results, *(x.shape for x in present)])
+    sources = tuple(
+        Source("vector" if own[-1] else "number", own, x.type.dtype.name)
+        for x, own in zip(present, kept, strict=True)
+    )
+    arguments = tuple(Input(i) for i in range(len(present)))
+    return Laid(shape, tuple(not own for own in results_kept), sources, arguments)
+
+
+def _blocked(operands: Sequence[Operand | None], X: Operand, Y: Operand, over: Ints) -> Laid | None:
+    """Over the pixels, to blocks, or over samples and pixels, to plain."""
+    (N, C, *pixels), V = X.shape, X.lanes
+    if sorted(over) != [*([] if Y.lanes else [0]), *range(2, len(X.shape))]:
+        return None
+    sources: list[Source] = []
+    arguments: list[Argument] = []
+    for number, x in enumerate(operands):
+        assert x is not None
+        element = x.type.dtype.name
+        if is_channels(x, X):
+            sources.append(Source("channel", (False, True, False, True)))
+            arguments.append(Input(number))
             continue
-        if reduced and reduced[-1] is (axis in over):
-            sizes[-1] *= size
-        else:
-            sizes.append(size)
-            reduced.append(axis in over)
-    return tuple(sizes), tuple(reduced)
+        extra = extra_of(x, X)
+        if extra is None:
+            return None
+        constant = extra.kind == "channel"
+        arguments.append(Packed(PackChannels(V), (number,)) if constant else Input(number))
+        channels = extra.kind in ("full", "gate", "channel")
+        batched = extra.batched and extra.kind in ("full", "gate", "pixel")
+        kept = (batched, channels, extra.kind in ("full", "pixel"), channels)
+        sources.append(Source("vector" if channels else "number", kept, element))
+    shape = (N, ceil_div(C, V), math.prod(pixels), V)
+    reduced = (not Y.lanes, False, True, False)
+    return Laid(shape, reduced, tuple(sources), tuple(arguments))
+
+
+def _call(
+    kernel: Reduce, shape: Ints, width: int, arguments: tuple[Argument, ...], site: Site
+) -> Call:
+    vectors, rest = divmod(shape[-1], site.target.lanes)
+    kernel = replace(kernel, tail=rest > 0)
+    count = math.prod(size for size, r in zip(shape, kernel.reduced, strict=True) if r)
+    results = math.prod(shape) // count
+    operands = len(kernel.sources)
+    if kernel.reduced[-1]:
+        grid = Grid.cut(results, 1, count * operands, site.threads)
+    else:
+        work = site.target.lanes * count * operands
+        grid = Grid.cut(results // shape[-1], vectors + (rest > 0), work, site.threads)
+    padded = shape + (1,) * (MAX_AXES - len(shape))
+    sizes = (*padded, vectors, rest, width, grid.chunk_rows, grid.chunk_vectors)
+    why = f"{results} results of {count} elements, " + ("across" if kernel.reduced[-1] else "down")
+    return Call(kernel, arguments, grid.chunks, why, sizes)
+
+
+def _parts(made: Laid, kernel: Reduce, call: Call, threads: int) -> int:
+    """How many parts of each result are made first, where there are too few results to share."""
+    axis, work = made.reduced.index(True), math.prod(made.shape) * len(made.sources)
+    most = min(4 * threads, work // SMALLEST_CHUNK, made.shape[axis])
+    enough = call.chunks >= 2 * threads or kernel.operator not in OF_PARTS
+    if threads == 1 or enough or len(made.shape) == MAX_AXES or (kernel.edge and axis > 0):
+        return 1
+    return max((n for n in range(1, most + 1) if made.shape[axis] % n == 0), default=1)
+
+
+def _in_parts(
+    made: Laid, parts: int, kernel: Reduce, width: int, results: int, site: Site
+) -> tuple[Call, ...]:
+    """The calls that reduce the parts of the first reduced axis, then what they have made."""
+    axis = made.reduced.index(True)
+
+    def twice(flags: tuple[bool, ...], first: bool) -> tuple[bool, ...]:
+        return (*flags[:axis], first, *flags[axis:])
+
+    shape = (*made.shape[:axis], parts, made.shape[axis] // parts, *made.shape[axis + 1 :])
+    sources = tuple(replace(s, kept=twice(s.kept, s.kept[axis])) for s in made.sources)
+    some = replace(kernel, reduced=twice(made.reduced, False), sources=sources)
+    scratch = Scratch("parts", 4 * parts * results)
+    first = _call(some, shape, width, (scratch, *made.arguments), site)
+    before = math.prod(made.shape[:axis])
+    rest, over = collapse((before, parts, results // before), [(before, 1, results // before)])
+    reduced = tuple(not own for own in over[0])
+    sources = (Source("vector", (True,) * len(rest)),)
+    again = Reduce(OF_PARTS[kernel.operator], reduced, False, None, sources)
+    return first, _call(again, rest, rest[-1], (Output(), scratch), site)

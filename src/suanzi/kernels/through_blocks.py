@@ -15,32 +15,47 @@ from suanzi.kernels._kernel import (
     Scratch,
     Site,
 )
+from suanzi.operators._operator import Ints
 
 
-def through_blocks(chooser: Chooser, site: Site) -> Choice:
-    """The calls for a site that is plain in its first input and in its output: a reorder to blocks,
-    what the chooser finds for blocks, and a reorder back.
+def through_blocks(chooser: Chooser, site: Site, data: Ints = (0,)) -> Choice:
+    """The calls for a site that is plain in its inputs numbered `data` and in its output: reorders
+    to blocks, what the chooser finds for blocks, and a reorder back.
     """
-    X, Y, V = site.inputs[0], site.output, site.target.lanes
-    if X is None or X.lanes or Y.lanes or len(site.outputs) > 1 or site.chain is not None:
+    Y, V = site.output, site.target.lanes
+    inputs = list(site.inputs)
+    before: list[Call] = []
+    places: dict[Argument, Argument] = {}
+    if Y.lanes or len(Y.shape) < 3 or len(site.outputs) > 1 or site.chain is not None:
         return None
-    if len(X.shape) < 3 or len(Y.shape) < 3:
+    for number in data:
+        X = inputs[number]
+        if X is None or X.lanes or len(X.shape) < 3:
+            return None
+        inputs[number] = x = replace(X, lanes=V, constant=None)
+        places[Input(number)] = inside = _scratch(f"blocks read {number}", x)
+        calls = _reorder(site, X, x)
+        if calls is None:
+            return None
+        moved: dict[Argument, Argument] = {Input(0): Input(number), Output(): inside}
+        before.extend(_moved(call, moved) for call in calls)
+    y = replace(Y, lanes=V)
+    outside = _scratch("blocks written", y)
+    blocked = chooser(replace(site, inputs=tuple(inputs), outputs=(y,)))
+    after = _reorder(site, y, Y)
+    if blocked is None or after is None:
         return None
-    x, y = replace(X, lanes=V, constant=None), replace(Y, lanes=V)
-    blocked = chooser(replace(site, inputs=(x, *site.inputs[1:]), outputs=(y,)))
-    before = reorder.choose(
-        replace(site, operator=Reorder(lanes=V), inputs=(X,), outputs=(x,), extras=())
-    )
-    after = reorder.choose(
-        replace(site, operator=Reorder(lanes=0), inputs=(y,), outputs=(Y,), extras=())
-    )
-    if blocked is None or before is None or after is None:
-        return None
-    inside, outside = _scratch("blocks read", x), _scratch("blocks written", y)
     return (
-        *(_moved(call, {Output(): inside}) for call in before),
-        *(_moved(call, {Input(0): inside, Output(): outside}) for call in blocked),
+        *before,
+        *(_moved(call, {**places, Output(): outside}) for call in blocked),
         *(_moved(call, {Input(0): outside}) for call in after),
+    )
+
+
+def _reorder(site: Site, source: Operand, result: Operand) -> Choice:
+    operator = Reorder(result.lanes)
+    return reorder.choose(
+        replace(site, operator=operator, inputs=(source,), outputs=(result,), extras=())
     )
 
 

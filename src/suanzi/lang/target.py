@@ -69,13 +69,8 @@ PORTABLE = Target(
 TARGETS = {target.name: target for target in (AVX512, AVX2, NEON, PORTABLE)}
 
 
-@functools.cache
-def host_target() -> Target:
-    """The best target for this machine, or the one that SUANZI_TARGET names.
-
-    >>> host_target().lanes in (4, 8, 16)
-    True
-    """
+def runnable_targets() -> list[Target]:
+    """The targets that this machine runs, the best first."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
@@ -86,6 +81,19 @@ def host_target() -> Target:
         runs.insert(0, AVX2)
     if all(features.get(f) for f in ("avx512f", "avx512bw", "avx512dq", "avx512vl")):
         runs.insert(0, AVX512)
+    return [replace(target, triple=llvm.get_process_triple()) for target in runs]
+
+
+@functools.cache
+def host_target() -> Target:
+    """The best target for this machine, or the one that SUANZI_TARGET names.
+
+    >>> host_target().lanes in (4, 8, 16)
+    True
+    """
+    import llvmlite.binding as llvm
+
+    runs = runnable_targets()
     wanted = os.environ.get("SUANZI_TARGET") or runs[0].name
     target = next((t for t in runs if t.name == wanted), None)
     if target is None:
@@ -94,12 +102,12 @@ def host_target() -> Target:
             expected=" or ".join(t.name for t in runs),
             found=wanted,
         )
-    if target is runs[0] and target is not PORTABLE:  # tune for the very processor
+    if target is runs[0] and len(runs) > 1:  # tune for the very processor
+        features = llvm.get_host_cpu_features()
         vnni = features.get({16: "avx512vnni", 8: "avxvnni"}.get(target.lanes, ""), False)
         target = replace(target, cpu=llvm.get_host_cpu_name(), vnni=bool(vnni))
     return replace(
         target,
-        triple=llvm.get_process_triple(),
         l1=_cache_bytes(1, target.l1),
         l2=_cache_bytes(2, target.l2),
     )

@@ -130,8 +130,13 @@ class Tensor:
         return self.k.splat(word)
 
     def index(self, *index: Index | int) -> Index:
-        """An element of a table of int64."""
-        return Index(self.k, self.k.b.load(self.at(*index), align=8, typ=I64))
+        """An element of a table of int64 or int32."""
+        one = self.k.b.load(self.at(*index), align=self.align, typ=self.element)
+        return Index(self.k, one if self.element == I64 else self.k.b.sext(one, I64))
+
+    def put_index(self, x: Index, *index: Index | int) -> None:
+        """Writes an element of a table of int64."""
+        self.k.b.store(x.value, self.at(*index), align=self.align)
 
     def gather(self, places: Sequence[Sequence[Index | int]]) -> Lanes:
         """Lane i is the element at places[i]; one load a lane."""

@@ -93,9 +93,10 @@ class Trace:
         zeros = ir.Constant(ir.VectorType(I32, self.lanes), None)
         return Lanes(self, self.b.shuffle_vector(one, nothing, zeros))
 
-    def fill_int(self, x: int) -> Lanes:
-        """The int32 in every lane."""
-        return Lanes(self, ir.Constant(ir.VectorType(I32, self.lanes), [x] * self.lanes))
+    def fill_int(self, x: int, *, wide: bool = False) -> Lanes:
+        """The int32, or int64, in every lane."""
+        kind = ir.VectorType(I64 if wide else I32, self.lanes)
+        return Lanes(self, ir.Constant(kind, [x] * self.lanes))
 
     def floats(self, x: Index) -> Lanes:
         """The number, below 2^31, as float32 in every lane."""

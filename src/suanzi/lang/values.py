@@ -120,7 +120,7 @@ class Mask:
 
 
 class Lanes:
-    """A vector of float32 or int32 in a register; a Python number beside it is in every lane."""
+    """A vector of float32, int32 or int64; a Python number beside it is in every lane."""
 
     def __init__(self, k: Trace, value: Any) -> None:
         self.k, self.value = k, value

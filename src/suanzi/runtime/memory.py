@@ -31,6 +31,15 @@ class Lifetime:
     last: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Where in the arena some bytes lie, when, and the values that lie in them."""
+
+    offset: int
+    life: Lifetime
+    values: tuple[str, ...]
+
+
 def plan(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     """An offset for each, and the size of the arena: the largest are placed first, each at the
     lowest place that is free for its whole life.

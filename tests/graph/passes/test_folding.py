@@ -5,6 +5,7 @@ from graph_support import Net, counts, rewritten
 from suanzi.errors import SuanziError
 from suanzi.graph.passes.common import common
 from suanzi.graph.passes.dead_code import dead_code
+from suanzi.graph.passes.fold_batch_norm import fold_batch_norm
 from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.graph.passes.fold_scale import fold_scale
 from suanzi.operators.activation import Relu
@@ -13,6 +14,7 @@ from suanzi.operators.convolution import Conv, ConvTranspose
 from suanzi.operators.filling import ConstantOfShape, Shape
 from suanzi.operators.joining import Split
 from suanzi.operators.linear import Gemm, MatMul
+from suanzi.operators.normalization import BatchNormalization
 from suanzi.operators.pooling import MaxPool
 from suanzi.operators.shape import Expand, Reshape
 
@@ -137,3 +139,22 @@ def test_weights_that_two_share_are_not_changed_for_the_other():
     scaled = net(Mul(), net(Conv(), x, W), np.float32(2))
     after = rewritten(net.graph(scaled, net(Conv(), x, W)), fold_scale)
     assert counts(after) == {"Conv": 2}
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3), (2, 3, 4)])
+def test_batch_normalization_whose_statistics_arrive_is_a_line_for_each_channel(shape):
+    net = Net()
+    x = net.input("x", shape)
+    parameters = [net.input(name, (3,)) for name in ("scale", "B", "mean")]
+    var = net(Mul(), *[net.input("deviation", (3,))] * 2)
+    y = net(BatchNormalization(epsilon=0.01), x, *parameters, var)
+    after = rewritten(net.graph(y), fold_batch_norm)
+    assert "BatchNormalization" not in counts(after)
+    full = [node for node in after.nodes if after.types[node.outputs[0]].shape == shape]
+    assert [type(node.operator) for node in full] == [Mul, Add]
+
+
+def test_batch_normalization_with_constant_statistics_has_two_constants():
+    net = Net()
+    y = net(BatchNormalization(), net.input("x", (2, 3, 4)), *weights(3, 3), weights(3) ** 2)
+    assert counts(rewritten(net.graph(y), fold_batch_norm)) == {"Mul": 1, "Add": 1}

@@ -8,9 +8,11 @@ from suanzi.graph.passes.fuse_epilogues import fuse_epilogues
 from suanzi.graph.passes.layout import blocked_layout
 from suanzi.operators.activation import HardSigmoid, Relu
 from suanzi.operators.arithmetic import Add, Mul
-from suanzi.operators.convolution import Conv, ConvTranspose
+from suanzi.operators.convolution import Conv, ConvTranspose, ConvWeightGradient
 from suanzi.operators.joining import Concat
 from suanzi.operators.pooling import GlobalAveragePool, MaxPool
+from suanzi.operators.pooling_gradient import MaxPoolGradient
+from suanzi.operators.reduction import ReduceSum
 from suanzi.operators.resize import Resize
 from suanzi.operators.shape import Flatten
 
@@ -173,3 +175,50 @@ def test_a_value_that_is_an_output_and_read_on_has_both_forms():
     after = laid_out(net.graph(y, z))
     assert reorders(after) == [0, 0]
     assert isinstance(after.nodes[-2].operator, Conv | Fused)
+
+
+def test_a_training_step_stays_in_blocks():
+    """Forward, the gradients of input and weights, and the sums for each channel."""
+    net = Net()
+    x, w = net.input("x", (2, 8, 5, 5)), net.input("w", (16, 8, 3, 3))
+    pads = (1, 1, 1, 1)
+    y = net(Conv(pads=pads), net(Relu(), net(Conv(pads=pads), x, weights(8, 8, 3, 3))), w)
+    slope = net(Relu(), y)
+    bias = net(ReduceSum(keepdims=0), slope, np.array([0, 2, 3]))
+    shift = net(Add(), slope, net.input("b", (1, 16, 1, 1)))
+    dx = net(ConvTranspose(pads=pads), shift, w)
+    dw = net(ConvWeightGradient(kernel_shape=(3, 3), pads=pads), x, shift)
+    pooled = net(MaxPool(kernel_shape=(2, 2)), dx)
+    back = net(MaxPoolGradient(kernel_shape=(2, 2)), pooled, dx)
+    dw2 = net(ConvWeightGradient(kernel_shape=(1, 1)), dx, back)
+
+    def accepts(node, graph):
+        return not isinstance(node.operator, ConvTranspose) or node.outputs[0] in graph.lanes
+
+    after = laid_out(net.graph(bias, dw, dw2), accepts)
+    assert reorders(after) == [LANES]  # of x, once
+    readers = [n for n in after.nodes if isinstance(n.operator, ConvWeightGradient | ReduceSum)]
+    for node in readers:
+        assert not after.lanes.get(node.outputs[0], 0)
+        assert after.lanes.get(node.inputs[0], 0) == LANES
+    gradient = next(n for n in after.nodes if isinstance(n.operator, MaxPoolGradient))
+    assert all(after.lanes.get(name) == LANES for name in (*gradient.inputs, *gradient.outputs))
+
+
+def test_few_channels_are_read_plain_by_their_weights_gradient():
+    net = Net()
+    x, w = net.input("x", (2, 3, 5, 5)), net.input("w", (16, 3, 3, 3))
+    y = net(Relu(), net(Conv(), x, w))
+    graph = net.graph(net(ConvWeightGradient(kernel_shape=(3, 3)), x, y))
+    assert reorders(laid_out(graph)) == []
+
+
+def test_what_no_kernel_reads_in_blocks_is_plain():
+    net = Net()
+    y = net(Relu(), net(Conv(), net.input("x", (2, 8, 5, 5)), weights(8, 8, 1, 1)))
+    total = net(ReduceSum(keepdims=0), y, np.array([1]))
+
+    def accepts(node, graph):
+        return not isinstance(node.operator, ReduceSum)
+
+    assert reorders(laid_out(net.graph(total), accepts)) == [LANES, 0]

@@ -11,6 +11,7 @@ from suanzi.operators.arithmetic import Add, Div, Mul, Pow, Sub, Sum
 from suanzi.operators.cast import Cast, Identity
 from suanzi.operators.dropout import Dropout
 from suanzi.operators.joining import Concat, Pad, Slice
+from suanzi.operators.logic import Greater
 from suanzi.operators.pooling import GlobalAveragePool
 from suanzi.operators.reduction import ReduceMax, ReduceMean, ReduceSum
 from suanzi.operators.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
@@ -163,3 +164,11 @@ def test_global_pools_of_one_pixel_go():
     net = Net()
     y = net(GlobalAveragePool(), net(Relu(), net.input("x", (2, 3, 1, 1))))
     assert counts(rewritten(net.graph(net(Relu(), y)), simplify)) == {"Relu": 2}
+
+
+@pytest.mark.parametrize("to", [1, 6, 7])
+def test_a_cast_of_a_mask_is_a_choice_of_two_numbers(to):
+    net = Net()
+    mask = net(Greater(), net.input("x", X), np.zeros((), F32))
+    after = rewritten(net.graph(net(Cast(to=to), mask)), simplify)
+    assert counts(after) == {"Greater": 1, "Where": 1}

@@ -16,8 +16,8 @@ MAX_LINKS = 32
 
 
 def fuse_chains(graph: Graph) -> Graph:
-    """Every elementwise operator on float32 becomes part of a Chain, and some on int32 and bool; so
-    do Quantize and Dequantize, whose 8 bits are float32 inside it.
+    """Every elementwise operator on float32 becomes part of a Chain, and some on whole numbers and
+    bool; so do Quantize and Dequantize, whose 8 bits are float32 inside it.
 
     A chain is the largest set of such operators with one shape, all of whose values but the last
     are read inside it alone. An operator by itself makes a chain of one.

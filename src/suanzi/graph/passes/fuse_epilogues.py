@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from suanzi.graph.fused import Chain, Fused, Link
+from suanzi.graph.fused import Chain, Fused, Link, TransposedMatMul
 from suanzi.graph.graph import Graph, Node
 from suanzi.graph.passes.fold_scale import BODIES
 from suanzi.graph.quantized import QuantizedConv, QuantizedMatMul
@@ -26,7 +26,7 @@ def fuse_epilogues(graph: Graph) -> Graph:
             continue
         made = graph.types[node.outputs[0]]
         values = [made, *(graph.types[name] for name in node.inputs)]
-        kinds = BODIES if all(t.dtype == np.float32 for t in values) else ()
+        kinds = (*BODIES, TransposedMatMul) if all(t.dtype == np.float32 for t in values) else ()
         bodies = [
             made_at[name]
             for name in node.inputs

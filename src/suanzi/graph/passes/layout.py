@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from suanzi.graph.fused import Chain, Fused, Reorder
+from suanzi.graph.fused import Chain, Folded, Fused, Reorder
 from suanzi.graph.graph import Graph, Node
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.operators._operator import Operator
 from suanzi.operators.channel_shuffle import ChannelShuffle
-from suanzi.operators.convolution import Conv, Convolution, ConvTranspose
+from suanzi.operators.convolution import Conv, Convolution, ConvTranspose, ConvWeightGradient
 from suanzi.operators.joining import Concat
 from suanzi.operators.normalization import LRN
 from suanzi.operators.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from suanzi.operators.pooling_gradient import AveragePoolGradient, MaxPoolGradient
+from suanzi.operators.reduction import Reduction
 from suanzi.operators.resize import Resize
 
 LEADERS: tuple[type[Convolution], ...] = (Conv, ConvTranspose)
@@ -25,8 +27,12 @@ FOLLOWERS: tuple[type[Operator], ...] = (
     LRN,
     Resize,
     ChannelShuffle,
+    MaxPoolGradient,
+    AveragePoolGradient,
 )
 """Take blocks where their first input has them."""
+READERS: tuple[type[Operator], ...] = (ConvWeightGradient, Reduction, Folded)
+"""Read blocks, but write plain: their outputs have no channels, or not where blocks have them."""
 
 
 def blocked_layout(graph: Graph, lanes: int, accepts: Callable[[Node, Graph], bool]) -> Graph:
@@ -61,7 +67,11 @@ class _Layout:
     def wish(self, node: Node) -> tuple[bool, ...] | None:
         """Which inputs the node wants in blocks, for an output in blocks; None: all plain."""
         operator, output = node.operator, node.outputs[0]
-        if len(node.outputs) > 1 or not self._has_channels(output):
+        if len(node.outputs) > 1:
+            return None
+        if isinstance(operator, READERS):
+            return self.wish_to_read(node)
+        if not self._has_channels(output):
             return None
         if isinstance(operator, Chain):
             follows = tuple(self._follows(name, output) for name in node.inputs)
@@ -89,14 +99,38 @@ class _Layout:
             return (True,) * arity if operator.axis in (1, -3) and whole and some else None
         if isinstance(operator, FOLLOWERS) and first:
             same = self._channels(node.inputs[0]) == self._channels(output)
+            if isinstance(operator, MaxPoolGradient):
+                rest = (True,)
             return (True, *rest) if same else None  # Resize may change them
         return None
+
+    def wish_to_read(self, node: Node) -> tuple[bool, ...] | None:
+        """Which inputs the node wants in blocks, for an output that is plain."""
+        operator = node.operator
+        if isinstance(operator, ConvWeightGradient):
+            X = node.inputs[0]
+            if not self._has_channels(X):
+                return None
+            return (X in self.made_blocked or self._channels(X) >= self.lanes, True)
+        if isinstance(operator, Folded):
+            arity = operator.chain.arity
+            shape = operator.chain.infer(*(self.types[name] for name in node.inputs[:arity])).shape
+        else:
+            arity, shape = 1, self.types[node.inputs[0]].shape
+        names = node.inputs[:arity]
+        full = [name for name in names if self.types[name].shape == shape]
+        if self.made_blocked.keys().isdisjoint(full):
+            return None
+        rest = (False,) * (len(node.inputs) - arity)
+        return (*(self._follows(name, full[0]) for name in names), *rest)
 
     def add_blocked(
         self, node: Node, wish: tuple[bool, ...], accepts: Callable[[Node, Graph], bool]
     ) -> bool:
         """Adds the node with an output in blocks, if there is a kernel for it."""
         (output,) = node.outputs
+        if isinstance(node.operator, READERS):
+            return False
         name = self._fresh(output) if output in self.outputs else output
         inputs = tuple(map(self._form, node.inputs, wish))
         made = Node(node.operator, inputs, (name,), node.name)
@@ -117,11 +151,12 @@ class _Layout:
     def add_unblocking(
         self, node: Node, wish: tuple[bool, ...], accepts: Callable[[Node, Graph], bool]
     ) -> bool:
-        """Adds a transposed convolution that reads blocks and writes plain, if there is a kernel
-        for it: with few output channels that is better than blocks."""
+        """Adds a node that reads blocks and writes plain, if there is a kernel for it: a reader, or
+        a transposed convolution, with few output channels better than one that writes blocks."""
         operator = node.operator
         body = operator.body if isinstance(operator, Fused) else operator
-        if not isinstance(body, ConvTranspose) or any(wish[1:]):
+        transposed = isinstance(body, ConvTranspose) and not any(wish[1:])
+        if not transposed and not isinstance(operator, READERS):
             return False
         inputs = tuple(map(self._form, node.inputs, wish))
         made = Node(node.operator, inputs, node.outputs, node.name)
@@ -182,10 +217,12 @@ class _Layout:
     def _follows(self, name: str, output: str) -> bool:
         """Whether a chain reads this input in blocks if it writes blocks.
 
-        Full images are, and images of one point. Constants for each channel are read plain.
+        Full images are, and images of one point. Numbers for each channel, whether constant or
+        not, are read plain unless they were made in blocks.
         """
         if not self._has_channels(name):
             return False
         shape, full = self.types[name].shape, self.types[output].shape
         point = (*(full or ())[:2], *(1,) * (len(full or ()) - 2))
-        return shape == full or (shape == point and name not in self.graph.constants)
+        once = name in self.graph.constants or (shape or ())[:1] == (1,)
+        return shape == full or (shape == point and (name in self.made_blocked or not once))

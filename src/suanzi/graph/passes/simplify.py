@@ -36,7 +36,7 @@ def _cast(draft: Draft, node: Node) -> Node | str | None:
     x, y = draft.types[node.inputs[0]].dtype, draft.types[node.outputs[0]].dtype
     if x == y:
         return node.inputs[0]
-    if x != np.bool_ or y != np.float32:
+    if x != np.bool_ or y not in (np.float32, np.int32, np.int64):
         return None
     numbers = [draft.constant(f"{node.outputs[0]}_{n}", np.array(n, y)) for n in (1, 0)]
     return Node(Where(), (node.inputs[0], *numbers), node.outputs, node.name)  # chains know it

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from suanzi.graph.fused import Fused
+from suanzi.graph.fused import Folded, Fused
 from suanzi.graph.graph import Graph, Node
 
 
 def unfuse(graph: Graph, runs: Callable[[Node, Graph], bool]) -> Graph:
-    """The graph with each Fused node that `runs` refuses as two nodes, the body and the chain.
+    """The graph with each Fused or Folded node that `runs` refuses as two nodes, the chain and
+    what comes before or after it.
 
     Layouts are settled by now: what is refused is plain.
     """
@@ -15,14 +16,18 @@ def unfuse(graph: Graph, runs: Callable[[Node, Graph], bool]) -> Graph:
     types = dict(graph.types)
     for node in graph.nodes:
         fused = node.operator
-        if not isinstance(fused, Fused) or runs(node, graph):
+        if not isinstance(fused, Fused | Folded) or runs(node, graph):
             nodes.append(node)
             continue
-        body, extras = node.inputs[: fused.arity], node.inputs[fused.arity :]
-        between = f"{node.outputs[0]}:body"
+        arity = fused.arity if isinstance(fused, Fused) else fused.chain.arity
+        inputs, others = node.inputs[:arity], node.inputs[arity:]
+        first, last = (
+            (fused.body, fused.chain) if isinstance(fused, Fused) else (fused.chain, fused.body)
+        )
+        between = f"{node.outputs[0]}:between"
         while between in types:
             between += "'"
-        (types[between],) = fused.body.infer_all([types[n] if n else None for n in body])
-        nodes.append(Node(fused.body, body, (between,), node.name))
-        nodes.append(Node(fused.chain, (between, *extras), node.outputs, node.name))
+        (types[between],) = first.infer_all([types[n] if n else None for n in inputs])
+        nodes.append(Node(first, inputs, (between,), node.name))
+        nodes.append(Node(last, (between, *others), node.outputs, node.name))
     return graph.replace(nodes=tuple(nodes), types=types)
