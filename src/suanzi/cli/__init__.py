@@ -103,6 +103,9 @@ def profile(
     dim: Dims = None,
     shape: Shapes = None,
     rounds: Annotated[int, typer.Option(min=1, help="medians are of so many runs")] = 20,
+    save: Annotated[
+        str | None, typer.Option(metavar="FILE.json", help="the timeline, for Perfetto")
+    ] = None,
     mean: Mean = "0",
     std: Std = "1",
     layout: Layout = "NCHW",
@@ -112,7 +115,7 @@ def profile(
 ) -> None:
     """Time each step against what the machine could do."""
     feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
-    command("profile")(model, feeding, rounds, threads, json)
+    command("profile")(model, feeding, rounds, save, threads, json)
 
 
 @app.command()
@@ -148,6 +151,80 @@ def bench(
     """Time models side by side with other runtimes, in interleaved rounds."""
     feeding = command("feeds")(None, dim, shape, "0", "1", "NCHW", seed)
     command("bench")(models, feeding, against, threads, seconds, json)
+
+
+@app.command()
+def compare(
+    model: Model,
+    against: Annotated[
+        str,
+        typer.Option(
+            help="onnxruntime, openvino, definitions (NumPy in float64), target:avx2 and its like"
+        ),
+    ] = "onnxruntime",
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="of a value's largest magnitude: what differs more is apart"),
+    ] = 1e-3,
+    input: Inputs = None,
+    dim: Dims = None,
+    shape: Shapes = None,
+    mean: Mean = "0",
+    std: Std = "1",
+    layout: Layout = "NCHW",
+    threads: Threads = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Compare every value inside with another runtime: where do they part?"""
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
+    command("compare")(model, feeding, against, tolerance, threads, json)
+
+
+@app.command()
+def diff(
+    model: Model,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="another ONNX file")],
+    json: Json = False,
+) -> None:
+    """Compare two models: nodes added, removed, changed in structure, attributes, weights."""
+    command("diff")(model, other, json)
+
+
+@app.command()
+def extract(
+    model: Model,
+    save: Annotated[str, typer.Argument(metavar="PART", help="the ONNX file to write")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="VALUE", help="where the part begins; else as the model"),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="VALUE", help="where the part ends; else as the model"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Save what lies between some values of a model as a model of its own."""
+    command("extract")(model, save, inputs or [], outputs or [], json)
+
+
+@app.command()
+def open(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="ONNX files", show_default=False),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 0,
+    browser: Annotated[bool, typer.Option(help="open the address in a browser")] = True,
+    threads: Threads = None,
+) -> None:
+    """Open the workbench in the browser: look at models, run them, see inside.
+
+    Without a model it opens a small one that recognises digits. Over SSH give a port, and forward
+    it: ssh -L 8000:localhost:8000 HOST suanzi open --port 8000
+    """
+    command("open")(models or [], port, browser, threads)
 
 
 @app.command()

@@ -2,17 +2,17 @@
 
 import contextlib
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+
+from suanzi.inspect.plain import plain
 
 WIDE = 160  # columns, where no terminal says how many there are
 
@@ -39,24 +39,7 @@ def working(what: str) -> Iterator[None]:
 
 def data(value: Any) -> None:
     """Prints JSON; numbers that JSON lacks become null."""
-    print(json.dumps(_plain(value)))
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case np.ndarray() if value.dtype.kind == "V":  # bfloat16 and its like
-            return _plain(value.astype(np.float32))
-        case np.ndarray() | np.generic():
-            return _plain(value.tolist())
-        case float() if not math.isfinite(value):
-            return None
-        case None | str() | int() | float():
-            return value
-    return str(value)
+    print(json.dumps(plain(value)))
 
 
 def table(

@@ -1,18 +1,29 @@
 """suanzi profile: where the time goes."""
 
+from json import dumps
+from pathlib import Path
+
 from suanzi.cli import _print
+from suanzi.cli._files import whole
 from suanzi.cli.feeds import Feeding
+from suanzi.inspect.chrome import chrome_trace
+from suanzi.inspect.plain import plain
 from suanzi.inspect.profile import Profile
 from suanzi.session import InferenceSession
 
 EXPLAINED = 5  # of the slowest steps, what was chosen and why
 
 
-def main(model: str, feeding: Feeding, rounds: int, threads: int | None, json: bool) -> None:
+def main(
+    model: str, feeding: Feeding, rounds: int, save: str | None, threads: int | None, json: bool
+) -> None:
     session = InferenceSession(model, threads=threads)
     feeds = feeding(session)
     with _print.working(f"{session.name}: compiling, and {rounds} runs"):
         found = session.profile(feeds, rounds)
+    if save:
+        with whole(Path(save)) as file:
+            file.write(dumps(plain(chrome_trace(found.to_dict()))).encode())
     if json:
         _print.data(found.to_dict())
     else:

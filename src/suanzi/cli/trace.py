@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from suanzi.cli import _print
-from suanzi.cli._values import arrays, storable
+from suanzi.cli._values import arrays, storable, type_name
 from suanzi.cli.feeds import Feeding
 from suanzi.errors import SuanziError
-from suanzi.inspect.statistics import statistics
+from suanzi.inspect.statistics import brief
 from suanzi.operators._operator import Array
 from suanzi.session import InferenceSession
 
@@ -24,9 +24,21 @@ def main(model: str, feeding: Feeding, save: str | None, threads: int | None, js
         traced = session.trace(feeds)
     values = {part: x for name, value in traced.items() for part, x in arrays(name, value)}
     files = keep(values, Path(save)) if save else {}
-    found = {name: statistics(x) for name, x in values.items()}
+    found = {name: brief(x) for name, x in values.items()}
     if json:
-        _print.data([{"value": n, **vars(s), "file": files.get(n)} for n, s in found.items()])
+        _print.data(
+            [
+                {
+                    "value": name,
+                    "type": type_name(values[name]),
+                    "shape": values[name].shape,
+                    **vars(s),
+                    "not_finite": s.not_finite,
+                    "file": files.get(name),
+                }
+                for name, s in found.items()
+            ]
+        )
         return
     _print.table(
         f"{session.name}: {len(found)} values",
@@ -34,8 +46,8 @@ def main(model: str, feeding: Feeding, save: str | None, threads: int | None, js
         [
             (
                 name,
-                s.type,
-                "x".join(map(str, s.shape)),
+                type_name(values[name]),
+                "x".join(map(str, values[name].shape)),
                 *("" if x is None else f"{x:.4g}" for x in (s.least, s.mean, s.largest)),
                 s.not_finite or "",
             )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from suanzi.graph import Graph, Node
+from suanzi.inspect.memory import Memory, memory
+from suanzi.inspect.nodes import cost_of
+from suanzi.inspect.plan import covers
 from suanzi.inspect.roofline import Roofline, roofline
+from suanzi.inspect.values import specialised
 from suanzi.operators._operator import Cost
 
 if TYPE_CHECKING:
@@ -32,10 +37,31 @@ class StepProfile:
     macs: int
     bytes: int
     share: float
+    id: str = ""
+    """The step's first output, by which plans know it too."""
+    nodes: tuple[int, ...] = ()
+    """The numbers of the model's nodes that it does."""
+    threads: int = 1
+    """How many threads found work in it at the most."""
 
     @property
     def gflops(self) -> float:
         return _gflops(self.macs, self.seconds)
+
+    @property
+    def intensity(self) -> float | None:
+        """Operations a byte."""
+        return 2 * self.macs / self.bytes if self.bytes else None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A step on one thread, in seconds from the run's start."""
+
+    step: int
+    thread: int
+    start: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +73,11 @@ class Profile:
     seconds: float
     rounds: int
     roofline: Roofline
+    nodes: dict[int, float] = field(default_factory=dict)
+    """Seconds by the number of the model's node: a step's at the heaviest that it does, 0 at the
+    others."""
+    memory: Memory | None = None
+    timeline: tuple[Bar, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -58,7 +89,10 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        steps = [{**asdict(step), "gflops": step.gflops} for step in self.steps]
+        steps = [
+            {**asdict(step), "gflops": step.gflops, "intensity": step.intensity}
+            for step in self.steps
+        ]
         return {**asdict(self), "macs": self.macs, "gflops": self.gflops, "steps": steps}
 
 
@@ -78,10 +112,12 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
     # Data that random numbers decide may take other steps.
     times = np.array([[taken for _, taken in run] for run in runs if len(run) == len(ran)])
     seconds = np.median(times, axis=0) / 1e9
-    steps = []
+    steps: list[StepProfile] = []
+    nodes: list[Node] = []
     # A node's work may take several kernels one after another: they are one step to who looks.
     for _, calls in itertools.groupby(zip(ran, seconds, strict=True), key=lambda c: id(c[0].node)):
         parts, each = zip(*calls, strict=True)
+        nodes.append(parts[0].node)
         step, taken = parts[0], float(sum(each))
         cost = sum((part.cost for part in parts), Cost())
         moved = cost.read + cost.written
@@ -98,10 +134,45 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
                 macs=cost.macs,
                 bytes=moved,
                 share=least / taken if taken else 0.0,
+                id=next(filter(None, step.node.outputs)),
+                threads=min(limits.threads, max(part.chunks for part in parts)),
             )
         )
+    done = covers(session.graph, nodes)
+    steps = [replace(step, nodes=tuple(covered)) for step, covered in zip(steps, done, strict=True)]
     total = float(np.median(times.sum(axis=1))) / 1e9
-    return Profile(session.name, tuple(steps), total, len(times), limits)
+    stage = session.program(feeds)
+    return Profile(
+        session.name,
+        tuple(steps),
+        total,
+        len(times),
+        limits,
+        _by_node(specialised(session.graph, feeds), steps),
+        memory(stage.program, steps) if stage.program and not stage.rest else None,
+        _timeline(steps),
+    )
+
+
+def _by_node(graph: Graph, steps: Sequence[StepProfile]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for step in steps:
+        if not step.nodes:
+            continue
+        costs = {i: cost_of(graph, graph.nodes[i]) for i in step.nodes}
+        work = {i: (c.macs, c.read + c.written) if c else (0, 0) for i, c in costs.items()}
+        heaviest = max(step.nodes, key=lambda i: work[i])
+        found.update((i, step.seconds if i == heaviest else 0.0) for i in step.nodes)
+    return found
+
+
+def _timeline(steps: Sequence[StepProfile]) -> tuple[Bar, ...]:
+    """The steps one after another, on as many threads as can share each."""
+    bars, start = [], 0.0
+    for number, step in enumerate(steps):
+        bars += [Bar(number, thread, start, step.seconds) for thread in range(step.threads)]
+        start += step.seconds
+    return tuple(bars)
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """A model's own functions, written out where they are called."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from onnx import ModelProto, NodeProto, inliner
@@ -13,14 +14,27 @@ Key = tuple[str, str, str]
 
 
 def inline(model: ModelProto) -> ModelProto:
-    """The model without functions."""
+    """The model without functions. A node of one is named after it, the call's number and its own
+    name, so that each call's nodes have a scope of their own: "Block__2/act"."""
     if not model.functions:
         return model
     _check_size(model)
+    named = ModelProto()
+    named.CopyFrom(model)
+    for function in named.functions:
+        for node in function.node:
+            node.name = f"{function.name}/{node.name or node.op_type}"
     try:
-        return inliner.inline_local_functions(model)
+        made = inliner.inline_local_functions(named)
     except (RuntimeError, ValueError, TypeError) as error:
         raise SuanziError(f"the model's functions can't be inlined: {error}") from None
+    names = {function.name for function in model.functions}
+    for node in walk(made.graph.node):
+        function_name, _, rest = node.name.partition("/")
+        found = re.fullmatch(r"(.*?)((?:__\d+)+)", rest)  # the inliner numbers the calls
+        if function_name in names and found:
+            node.name = f"{function_name}{found[2]}/{found[1]}"
+    return made
 
 
 def write_out(model: ModelProto, operators: Iterable[tuple[str, str]]) -> ModelProto:

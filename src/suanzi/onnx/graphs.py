@@ -16,6 +16,7 @@ from suanzi.onnx.tensors import to_array
 from suanzi.onnx.types import to_type
 from suanzi.operators._checks import STRING
 from suanzi.operators._operator import Array, SequenceType, TensorType
+from suanzi.operators._types import ELEMENT_TYPES
 
 
 def to_graph(
@@ -46,7 +47,9 @@ def to_graph(
         outputs=tuple(output.name for output in proto.output),
         nodes=tuple(builder.nodes),
         constants=builder.constants,
-        types=inputs | {key: TensorType.of(a) for key, a in builder.constants.items()},
+        types=_declared(proto)
+        | inputs
+        | {key: TensorType.of(a) for key, a in builder.constants.items()},
         name=proto.name,
     )
 
@@ -99,6 +102,14 @@ def _inputs(graph: GraphProto, given: Sequence[TensorType]) -> dict[str, TensorT
         declared = info.type.WhichOneof("value") is not None or place >= len(given)
         types[info.name] = _input(info) if declared else given[place]
     return types
+
+
+def _declared(graph: GraphProto) -> dict[str, TensorType]:
+    """What the file says of the outputs, for one who writes it again: to run it is inferred."""
+    outputs = (o for o in graph.output if o.type.WhichOneof("value") == "tensor_type")
+    return {
+        o.name: to_type(o.type) for o in outputs if o.type.tensor_type.elem_type in ELEMENT_TYPES
+    }
 
 
 def _input(info: ValueInfoProto) -> TensorType:
