@@ -33,14 +33,33 @@ LAYERS = {
         "compiler", "program", "onnx", "runtime", "graph", "lang", "operators", "errors", "inspect"
     },
     "inspect": {
-        "session", "compiler", "program", "kernels", "runtime", "onnx", "graph", "lang",
+        "session", "stages", "compiler", "placement", "program", "kernels", "runtime", "onnx",
+        "graph", "lang", "operators", "errors",
+    },
+    "workbench": {
+        "session", "inspect", "data", "onnx", "runtime", "graph", "lang", "operators", "errors",
+    },
+    "tensor": {
+        "compiler", "program", "runtime", "graph", "lang", "operators", "errors",
+        "onnx",  # when a module is exported
+    },
+    "nn": {"tensor", "operators", "errors"},
+    "optim": {"tensor", "nn", "operators", "errors"},
+    "utils": {"tensor", "errors"},
+    "func": {"nn", "tensor"},
+    "autograd": {"tensor", "errors"},
+    "linalg": {"tensor"},
+    "special": {"tensor", "operators"},
+    "cuda": set(),
+    "workbench": {
+        "session", "inspect", "data", "compiler", "kernels", "runtime", "onnx", "graph", "lang",
         "operators", "errors",
     },
     "interop": {"session", "onnx", "graph", "operators", "errors"},
     "data": {"operators"},
     "cli": {
-        "session", "inspect", "data", "compiler", "placement", "kernels", "runtime", "graph",
-        "onnx", "operators", "errors",
+        "session", "inspect", "workbench", "data", "runtime", "graph", "onnx", "operators",
+        "errors",
     },
 }  # fmt: skip
 """What a module or package of `suanzi` may import of `suanzi`, beside itself."""
@@ -59,7 +78,18 @@ LIBRARIES = {
     "stages": {"numpy"},
     "arguments": {"numpy"},
     "session": {"numpy"},
-    "inspect": {"numpy", "onnxruntime", "openvino"},
+    "inspect": {"numpy", "PIL", "onnxruntime", "openvino"},
+    "workbench": {"numpy", "starlette", "uvicorn"},
+    "tensor": {"numpy", "ml_dtypes", "safetensors"},
+    "nn": {"numpy"},
+    "optim": {"numpy"},
+    "utils": {"numpy"},
+    "func": set(),
+    "autograd": {"numpy"},
+    "linalg": {"numpy"},
+    "special": {"numpy"},
+    "cuda": set(),
+    "workbench": {"numpy", "starlette", "uvicorn"},
     "interop": {"numpy", "onnx"},
     "data": {"numpy", "PIL"},
     "cli": {"numpy", "PIL", "rich", "typer"},

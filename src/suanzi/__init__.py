@@ -6,15 +6,32 @@ from typing import TYPE_CHECKING, Any
 from suanzi.errors import SuanziError
 
 if TYPE_CHECKING:
-    from suanzi import nn, optim, utils
+    from suanzi import nn as nn
+    from suanzi import optim as optim
+    from suanzi import utils as utils
+    from suanzi.inspect.compare import compare
     from suanzi.operators import OPERATORS as operators  # noqa: N811
     from suanzi.session import InferenceSession
     from suanzi.tensor import *  # noqa: F403
 
 __version__ = "0.1.0"
-__all__ = ["InferenceSession", "SuanziError", "__version__", "operators"]
+__all__ = ["InferenceSession", "SuanziError", "__version__", "compare", "operators"]
 
-PACKAGES = {"autograd", "func", "linalg", "nn", "optim", "tensor", "utils"}
+PACKAGES = {
+    "autograd", "cuda", "func", "linalg", "nn", "onnx", "optim", "special", "tensor", "utils",
+}  # fmt: skip
+FUNCTIONAL = {
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "affine_grid", "alpha_dropout", "alpha_dropout_",
+    "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits", "celu", "celu_",
+    "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "ctc_loss", "dropout",
+    "dropout_", "embedding", "embedding_bag", "feature_alpha_dropout", "group_norm", "hardshrink",
+    "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "margin_ranking_loss",
+    "max_pool1d", "max_pool2d", "max_pool3d", "native_channel_shuffle", "pairwise_distance",
+    "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "rms_norm", "rrelu", "rrelu_", "selu",
+    "selu_", "softshrink", "threshold", "threshold_", "triplet_margin_loss",
+}  # fmt: skip
+"""Functions of `nn.functional` that PyTorch has under `torch` as well."""
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from suanzi.session import InferenceSession
 
         return InferenceSession
+    if name == "compare":
+        from suanzi.inspect.compare import compare
+
+        return compare
     if name == "operators":  # only until it is imported
         import suanzi.graph.control_flow  # it adds those with bodies to the table
         import suanzi.operators
@@ -30,8 +51,11 @@ def __getattr__(name: str) -> Any:
         return suanzi.operators
     if name in PACKAGES:
         return importlib.import_module(f"suanzi.{name}")
+    if name in FUNCTIONAL:
+        return getattr(importlib.import_module("suanzi.nn.functional"), name)
     if not name.startswith("__"):
         tensor = importlib.import_module("suanzi.tensor")
         if hasattr(tensor, name):
-            return getattr(tensor, name)
+            found = globals()[name] = getattr(tensor, name)  # from now on it is found at once
+            return found
     raise AttributeError(f"module 'suanzi' has no attribute '{name}'")

@@ -142,7 +142,7 @@ class IndexedPool(Operator):
         if dY[0] is None:
             return (None,)
         N, C, *sizes = _X.shape
-        flat = (N * C, -1)
+        flat = (N * C, math.prod(dY[0].shape[2:]))
         nothing = zeros((N * C, math.prod(sizes)), dY[0])
         put = ScatterElements(axis=1, reduction="add")
         return (reshape(put(nothing, reshape(Y[1], flat), reshape(dY[0], flat)), _X.shape),)
@@ -205,13 +205,20 @@ class FractionalMaxPool(IndexedPool):
                 order, X.shape[2:], self.kernel_shape, self.output_size, strict=True
             )
         ]
-        shape = (*X.shape[:2], *self.output_size)
-        Y, I = np.empty(shape, X.dtype), np.empty(shape, np.int64)  # noqa: E741
-        for channel in np.ndindex(*X.shape[:2]):
-            along = [[slice(s, s + k) for s in start[channel]] for start, k in
-                     zip(starts, self.kernel_shape, strict=True)]  # fmt: skip
-            values, places = self.largest(X[channel][None, None], itertools.product(*along))
-            Y[channel], I[channel] = (v.reshape(self.output_size) for v in (values, places))
+        N, C, *sizes = X.shape
+        flat = np.zeros((N, C, *(1,) * 2 * n), np.int64)  # outputs, then the window's elements
+        for axis, (start, k) in enumerate(zip(starts, self.kernel_shape, strict=True)):
+            seen = start[..., None] + np.arange(k)
+            free = [1] * 2 * n
+            free[axis], free[n + axis] = seen.shape[2:]
+            flat = flat + seen.reshape(N, C, *free) * math.prod(sizes[axis + 1 :])
+        flat = flat.reshape(N, C, math.prod(self.output_size), math.prod(self.kernel_shape))
+        values = X.reshape(N, C, 1, math.prod(sizes))
+        seen = flat.reshape(N, C, 1, math.prod(flat.shape[2:]))
+        windows = np.take_along_axis(values, seen, -1).reshape(flat.shape)
+        best = windows.argmax(-1)[..., None]
+        shape = (N, C, *self.output_size)
+        Y, I = (np.take_along_axis(a, best, -1).reshape(shape) for a in (windows, flat))  # noqa: E741
         return Y, I
 
     @staticmethod

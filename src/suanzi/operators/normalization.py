@@ -227,7 +227,8 @@ class GroupNormalization(Operator):
         return TensorType(X.dtype, X.shape)
 
     def numpy(self, X: Array, scale: Array, bias: Array) -> Array:
-        groups = X.astype(element_type(self.stash_type)).reshape(len(X), self.num_groups, -1)
+        each = math.prod(X.shape[1:]) // self.num_groups
+        groups = X.astype(element_type(self.stash_type)).reshape(len(X), self.num_groups, each)
         normal = standardise(groups, (2,), self.epsilon)[0].astype(X.dtype).reshape(X.shape)
         return np.asarray(normal * per_channel(scale, X.ndim) + per_channel(bias, X.ndim))
 

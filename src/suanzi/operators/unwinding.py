@@ -157,7 +157,8 @@ class Col2Im(Operator):
     def numpy(self, input: Array, image_shape: Array, block_shape: Array) -> Array:
         image, block = ints(image_shape), ints(block_shape)
         window = self._window(block)
-        stamps = input.reshape(len(input), -1, *block, *window.places(image))
+        C = input.shape[1] // math.prod(block)
+        stamps = input.reshape(len(input), C, *block, *window.places(image))
         return overlap_add(stamps, window.axes(len(block)), image)
 
     def grad(

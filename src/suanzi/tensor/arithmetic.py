@@ -45,7 +45,7 @@ def cast(input: Tensor, dtype: dtypes.dtype) -> Tensor:
     """The elements in another type; the tensor itself where it has that."""
     if input._value.dtype == dtype.dtype:
         return input
-    return apply(CASTS[dtype], input)  # type: ignore[no-any-return]
+    return apply(CASTS[dtype], input)
 
 
 def result_type(*operands: Any) -> dtypes.dtype:
@@ -85,8 +85,13 @@ def as_tensor_of(x: Any, dtype: dtypes.dtype) -> Tensor:
 
 def together(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both in the type that they meet in."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and a._value.dtype == b._value.dtype:
-        return a, b
+    if isinstance(a, Tensor):
+        kind = a._value.dtype
+        if isinstance(b, Tensor):
+            if kind == b._value.dtype:
+                return a, b
+        elif (type(b) is float and kind.kind == "f") or (type(b) is int and kind.kind in "fiu"):
+            return a, leaf(np.asarray(b, kind))  # a number of no higher kind: it takes the type
     if isinstance(a, np.ndarray | np.generic):
         a = wrap(np.asarray(a))
     if isinstance(b, np.ndarray | np.generic):
@@ -100,8 +105,7 @@ def together(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def binary(operator: Operator, a: Any, b: Any) -> Tensor:
     """The operator on both, in the type that they meet in."""
-    if not isinstance(b, Tensor) or not isinstance(a, Tensor) or a._value.dtype != b._value.dtype:
-        a, b = together(a, b)
+    a, b = together(a, b)
     return pointwise(operator, a, b)
 
 
@@ -112,7 +116,7 @@ def _of_bools(operator: Operator, logical: Operator, a: Any, b: Any) -> Tensor:
 
 
 ADD, SUB, MUL, DIV, POW, NEG = Add(), Sub(), Mul(), Div(), Pow(), Neg()
-OR, AND, XOR = Or(), And(), Xor()
+OR, AND, XOR, MATMUL = Or(), And(), Xor(), MatMul()
 
 
 @method
@@ -120,9 +124,9 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """input + alpha · other"""
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
-    if isinstance(input, Tensor) and isinstance(other, Tensor):
-        if input._value.dtype == other._value.dtype != np.bool_:
-            return pointwise(ADD, input, other)
+    both = isinstance(input, Tensor) and isinstance(other, Tensor)
+    if both and input._value.dtype == other._value.dtype != np.bool_:
+        return pointwise(ADD, input, other)
     return _of_bools(ADD, OR, input, other)
 
 
@@ -157,7 +161,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         a, b = cast(a, default), cast(b, default)
     quotient = pointwise(DIV, a, b)
     if rounding_mode == "trunc" and quotient.dtype.is_floating_point:
-        return quotient.trunc()  # type: ignore[no-any-return]
+        return quotient.trunc()
     return quotient
 
 
@@ -166,7 +170,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     """⌊input / other⌋"""
     a, b = together(input, other)
     if a.dtype.is_floating_point:
-        return apply(Floor(), pointwise(DIV, a, b))  # type: ignore[no-any-return]
+        return apply(Floor(), pointwise(DIV, a, b))
     rest = remainder(a, b)
     return pointwise(DIV, pointwise(SUB, a, rest), b)
 
@@ -190,12 +194,13 @@ def fmod(input: Any, other: Any) -> Tensor:
 def pow(input: Any, exponent: Any) -> Tensor:
     """input to the power of the exponent."""
     if isinstance(exponent, int | float) and isinstance(input, Tensor):
-        if exponent == 2:
+        whole = type(exponent) is int and input._value.dtype != np.bool_
+        if exponent == 2 and (whole or input.dtype.is_floating_point):
             return mul(input, input)
         if exponent == 1 and input.dtype.is_floating_point:
-            return input.clone()  # type: ignore[no-any-return]
+            return input.clone()
         if exponent == 0.5 and input.dtype.is_floating_point:
-            return input.sqrt()  # type: ignore[no-any-return]
+            return input.sqrt()
         if exponent < 0 and not isinstance(exponent, float) and not input.is_floating_point():
             raise SuanziError("whole numbers have no negative whole powers", found=exponent)
     return binary(POW, input, exponent)
@@ -204,7 +209,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
 @method
 def neg(input: Tensor) -> Tensor:
     """-input"""
-    return apply(NEG, input)  # type: ignore[no-any-return]
+    return apply(NEG, input)
 
 
 def _comparison(name: str, operator: Operator) -> Callable[[Any, Any], Tensor]:
@@ -228,18 +233,23 @@ NOT = Not()
 @method
 def ne(input: Any, other: Any) -> Tensor:
     """Unequal, element by element: a tensor of bools."""
-    return apply(NOT, eq(input, other))  # type: ignore[no-any-return]
+    return apply(NOT, eq(input, other))
 
 
 @method
-def matmul(input: Tensor, other: Tensor) -> Tensor:
+def matmul(input: Any, other: Any) -> Tensor:
     """The product of matrices, over any axes before them; of vectors too, as in NumPy."""
-    if not isinstance(other, Tensor) or input._value.dtype != other._value.dtype:
+    a = leaf(input) if isinstance(input, np.ndarray) else input
+    b = leaf(other) if isinstance(other, np.ndarray) else other
+    known = isinstance(a, Tensor) and isinstance(b, Tensor)
+    if not known or a._value.dtype != b._value.dtype:
         raise SuanziError(
-            "a product of matrices wants one type", input="other", expected=input.dtype,
-            found=getattr(other, "dtype", type(other)),
-        )  # fmt: skip
-    return apply(MatMul(), input, other)  # type: ignore[no-any-return]
+            "a product of matrices wants tensors of one type",
+            input="other",
+            expected=getattr(a, "dtype", "a tensor"),
+            found=getattr(b, "dtype", type(b)),
+        )
+    return pointwise(MATMUL, a, b)
 
 
 @method
@@ -260,7 +270,7 @@ def bitwise_xor(input: Any, other: Any) -> Tensor:
 @method
 def bitwise_not(input: Tensor) -> Tensor:
     of_bools = input._value.dtype == np.bool_
-    return apply(NOT if of_bools else BitwiseNot(), input)  # type: ignore[no-any-return]
+    return apply(NOT if of_bools else BitwiseNot(), input)
 
 
 def _truth(input: Any) -> Tensor:
@@ -284,7 +294,7 @@ def logical_xor(input: Tensor, other: Tensor) -> Tensor:
 
 @method
 def logical_not(input: Tensor) -> Tensor:
-    return apply(NOT, _truth(input))  # type: ignore[no-any-return]
+    return apply(NOT, _truth(input))
 
 
 subtract, multiply, divide, negative, true_divide = sub, mul, div, neg, div
@@ -298,6 +308,9 @@ for _function in (
     in_place(_function)
 
 
+OPERANDS = (Tensor, bool, int, float, np.ndarray, np.generic)
+
+
 def _reflected(function: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
     return lambda self, other: function(other, self)
 
@@ -306,8 +319,7 @@ def _checked(function: Callable[..., Tensor]) -> Callable[[Tensor, Any], Any]:
     """The method of a Python operator: what is no operand is left to the other side."""
 
     def operate(self: Tensor, other: Any) -> Any:
-        known = isinstance(other, Tensor | bool | int | float | np.ndarray | np.generic)
-        return function(self, other) if known else NotImplemented
+        return function(self, other) if isinstance(other, OPERANDS) else NotImplemented
 
     return operate
 

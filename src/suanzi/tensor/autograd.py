@@ -19,6 +19,7 @@ import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators._operator import Operator, TensorType
+from suanzi.tensor import core
 from suanzi.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -51,23 +52,28 @@ def rule_of(cls: type[Operator]) -> Rule:
     return Rule(output, tuple(inputs[:-1] if rest else inputs), rest and inputs[-1])
 
 
+_typed = functools.lru_cache(4096)(TensorType)
+
+
+def _kind(value: Any) -> TensorType:
+    """The type of a value; those that were met are kept, as to make one takes long."""
+    return _typed(value.dtype, value.shape)
+
+
 class Saved:
     """A value kept for a rule, at the version of its contents that the rule must see."""
 
-    __slots__ = ("kind", "tensor", "version")
+    __slots__ = ("tensor", "version")
 
     def __init__(self, tensor: "Tensor") -> None:
-        self.tensor = tensor._frozen()
+        self.tensor = tensor if modes.trace is None else tensor._frozen()
         self.version = root(self.tensor)._version
-        self.kind = TensorType(tensor._value.dtype, tensor._value.shape)
 
     def unpack(self, node: "Node") -> "Tensor":
-        from suanzi.tensor.core import Stale
-
         now = root(self.tensor)._version
         if now == self.version:
             return self.tensor
-        return Stale(self.kind, node.operator.title, self.version, now)
+        return core.Stale(_kind(self.tensor._value), node.operator.title, self.version, now)
 
 
 class SavedOutput:
@@ -80,15 +86,13 @@ class SavedOutput:
         self.value, self.version = tensor._value, root(tensor)._version
 
     def unpack(self, node: "Node") -> "Tensor":
-        from suanzi.tensor.core import Stale, wrap
-
         alive = self.tensor()
         if alive is not None and type(self.value) is np.ndarray:
             now = root(alive)._version
             if now != self.version:
-                kind = TensorType(self.value.dtype, self.value.shape)
-                return Stale(kind, node.operator.title, self.version, now)
-        made = wrap(self.value)
+                kind = _kind(self.value)
+                return core.Stale(kind, node.operator.title, self.version, now)
+        made = core.wrap(self.value)
         made._node, made._slot = node, self.slot
         return made
 
@@ -104,32 +108,31 @@ class Node:
     def __init__(
         self, operator: Operator, inputs: Sequence[Any], outputs: Sequence["Tensor"]
     ) -> None:
-        from suanzi.tensor.core import Tensor
-
         self.operator = operator
         self.number = next(_numbers)
         self.hooks: dict[int, dict[int, Hook]] | None = None
         """On the gradients of outputs, by output."""
-        self.kept: dict[int, weakref.ref[Tensor]] | None = None
+        self.kept: dict[int, weakref.ref[core.Tensor]] | None = None
         """Outputs that keep their gradients (`retain_grad`)."""
         rule = rule_of(type(operator))  # type: ignore[arg-type]
         self.edges: list[Any] = []
         """For each input: None, the leaf that it is, or the node and the number of its output."""
         self.inputs: list[Any] | None = []
         for number, x in enumerate(inputs):
-            if not isinstance(x, Tensor):
+            if isinstance(x, core.Tensor):
+                self.edges.append(edge_of(x))
+                self.inputs.append(Saved(x) if rule.reads(number) else _kind(x._value))
+            else:
                 self.edges.append(None)
                 self.inputs.append(x)
-                continue
-            self.edges.append(edge_of(x))
-            reads = rule.reads(number)
-            self.inputs.append(Saved(x) if reads else TensorType(x._value.dtype, x._value.shape))
-        self.output_types = [TensorType(y._value.dtype, y._value.shape) for y in outputs]
-        read = operator.grad_outputs
-        self.outputs: list[Any] = [
-            SavedOutput(y, slot) if rule.outputs and (read is None or slot in read) else known
-            for slot, (y, known) in enumerate(zip(outputs, self.output_types, strict=True))
-        ]
+        self.output_types = [_kind(y._value) for y in outputs]
+        self.outputs: list[Any] = self.output_types
+        if rule.outputs:
+            read = operator.grad_outputs
+            self.outputs = [
+                SavedOutput(y, slot) if read is None or slot in read else known
+                for slot, (y, known) in enumerate(zip(outputs, self.output_types, strict=True))
+            ]
         for slot, y in enumerate(outputs):
             if y._value.dtype.kind not in "iub":
                 y._node, y._slot = self, slot
@@ -253,6 +256,22 @@ class _Pass:
         slots[slot] = gradient if slots[slot] is None else slots[slot] + gradient
 
     def visit(self, node: Node, gradients: list[Any]) -> None:
+        if node.hooks or node.kept or self.wanted:
+            self._tell(node, gradients)
+        if self.targets:
+            wanted = [edge is not None and self.leads(edge) for edge in node.edges]
+        else:
+            wanted = [edge is not None for edge in node.edges]
+        if True in wanted:
+            made = node.apply(gradients, wanted)
+            for edge, part in zip(node.edges, made, strict=True):
+                if part is not None:
+                    self.send(edge, part)
+        if not self.retain_graph:
+            node.free()
+
+    def _tell(self, node: Node, gradients: list[Any]) -> None:
+        """Gives hooks, and those who keep or ask for them, the gradients of a node's outputs."""
         for slot, gradient in enumerate(gradients):
             if gradient is None:
                 continue
@@ -264,14 +283,6 @@ class _Pass:
                 kept.grad = gradient if kept.grad is None else kept.grad + gradient
             if (node, slot) in self.wanted:
                 self.found[(node, slot)] = gradient
-        wanted = [edge is not None and self.leads(edge) for edge in node.edges]
-        if any(wanted):
-            made = node.apply(gradients, wanted)
-            for edge, part in zip(node.edges, made, strict=True):
-                if part is not None:
-                    self.send(edge, part)
-        if not self.retain_graph:
-            node.free()
 
     def leads(self, edge: Any) -> bool:
         """Whether a gradient sent there is asked for, or what it leads to."""
@@ -303,6 +314,7 @@ class _Pass:
         for hook in [*(leaf._hooks or {}).values()]:
             changed = hook(gradient)
             gradient = gradient if changed is None else changed
+            self.given.add(id(gradient._value))
         if self.targets:
             key = id(leaf)
             if key in self.wanted:
@@ -322,21 +334,17 @@ class _Pass:
 
     def _owned(self, gradient: "Tensor") -> "Tensor":
         """The gradient in memory that nothing else sees, so that it can be changed in place."""
-        from suanzi.tensor.core import wrap
-
         value = gradient._value
         if type(value) is np.ndarray:
             if id(value) in self.given or value.base is not None or not value.flags.writeable:
                 value = value.copy()
             self.given.add(id(value))
-        return wrap(value)
+        return core.wrap(value)
 
 
 def _roots(
     tensors: Sequence["Tensor"], gradients: Sequence[Any] | None
 ) -> tuple[list[Any], list["Tensor"]]:
-    from suanzi.tensor.core import Tensor, leaf
-
     if gradients is None:
         gradients = [None] * len(tensors)
     if len(gradients) != len(tensors):
@@ -362,9 +370,9 @@ def _roots(
                     expected=f"a tensor of shape {tuple(tensor.shape)}",
                     found="None",
                 )
-            gradient = leaf(np.ones(tensor._value.shape, tensor._value.dtype))
-        elif not isinstance(gradient, Tensor):
-            gradient = leaf(np.asarray(gradient, tensor._value.dtype))
+            gradient = core.leaf(np.ones(tensor._value.shape, tensor._value.dtype))
+        elif not isinstance(gradient, core.Tensor):
+            gradient = core.leaf(np.asarray(gradient, tensor._value.dtype))
         if gradient._value.shape != tensor._value.shape:
             raise SuanziError(
                 "wrong shape", input="grad_tensors", expected=tuple(tensor.shape),
@@ -428,8 +436,6 @@ def grad(
     >>> slope.item(), grad(slope, x)[0].item()
     (27.0, 18.0)
     """
-    from suanzi.tensor.core import leaf
-
     if is_grads_batched:
         raise SuanziError("batched gradients aren't supported", input="is_grads_batched")
     chosen = _listed(inputs)
@@ -458,7 +464,7 @@ def grad(
         )
     if materialize_grads:
         found = [
-            leaf(np.zeros(x._value.shape, x._value.dtype)) if g is None else g
+            core.leaf(np.zeros(x._value.shape, x._value.dtype)) if g is None else g
             for x, g in zip(chosen, found, strict=True)
         ]
     return tuple(found)

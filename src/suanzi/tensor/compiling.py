@@ -23,7 +23,7 @@ from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.program import Program
 from suanzi.runtime.cache import ObjectCache
 from suanzi.tensor import structure
-from suanzi.tensor.autograd import Node, edge_of, grad
+from suanzi.tensor.autograd import Node, edge_of, grad, root
 from suanzi.tensor.core import Tensor, wrap
 from suanzi.tensor.modes import modes
 from suanzi.tensor.threads import get_num_threads
@@ -38,7 +38,8 @@ def compile(
     It is traced, and compiled, at the first call with tensors of new shapes and types, other
     values for its further arguments, or when a module that it calls has changed between training
     and evaluation. While it is traced the values of tensors aren't known: .item() and branches on
-    them are errors. PyTorch's options (mode, dynamic, fullgraph, backend) are taken and mean
+    them are errors. Without gradients (`no_grad`) the tensors that it reads but for its arguments,
+    such as weights, are taken as constants, until one of them is written to. PyTorch's options (mode, dynamic, fullgraph, backend) are taken and mean
     nothing here.
 
     >>> import suanzi
@@ -53,12 +54,18 @@ def compile(
     return Compiled(model, threads)
 
 
+MOST_THAWED = 3
+"""How often constants may change before they are taken as inputs."""
+
+
 class Compiled:
     """A function, or a module, with the programs made of it so far."""
 
     def __init__(self, function: Callable[..., Any], threads: int | None = None) -> None:
         self._function, self._threads = function, threads
         self._plans: dict[Any, list[Plan]] = {}
+        self._thawed: dict[Any, int] = {}
+        """How often what was taken as constant has changed, by the same keys as the plans."""
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -71,10 +78,17 @@ class Compiled:
             tuple([(t._value.shape, t._value.dtype.num, t.requires_grad) for t in tensors]),
         )
         plans = self._plans.setdefault(key, [])
-        plan = next((p for p in plans if p.holds()), None)
-        if plan is None:
-            plan = trace(self._function, tensors, shape, self._threads or get_num_threads())
-            plans.append(plan)
+        for plan in plans:
+            if plan.holds():
+                if plan.frozen.holds():
+                    return plan.run(tensors)
+                plans.remove(plan)  # its constants aren't any more
+                self._thawed[key] = self._thawed.get(key, 0) + 1
+                break
+        freeze = not modes.grad and self._thawed.get(key, 0) < MOST_THAWED
+        threads = self._threads or get_num_threads()
+        plan = trace(self._function, tensors, shape, threads, freeze)
+        plans.append(plan)
         return plan.run(tensors)
 
     def __getattr__(self, name: str) -> Any:
@@ -82,6 +96,21 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"compiled {self._function!r}"
+
+
+class Frozen:
+    """Tensors that a program has as constants, which they are as long as nobody writes to them."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._known = [(t, t._value, t._version) for t in tensors]
+
+    def holds(self) -> bool:
+        return all(
+            [
+                t._version == version and t._value is value and not t._shared
+                for t, value, version in self._known
+            ]
+        )
 
 
 @dataclass
@@ -96,19 +125,20 @@ class Plan:
     results: list[str]
     shape: Any
     """How the results are put together."""
-    written: list[tuple[str, Tensor]]
-    """What is written back, and where."""
+    written: list[tuple[str, Tensor | int]]
+    """What is written back, and where; a number is an argument's."""
     gradients: list[tuple[str, Tensor | int]]
     """What becomes whose gradient; a number is that of an argument."""
     cleared: list[Tensor]
     """Leaves whose gradient is None after the call."""
     guards: Sequence[Guard]
+    frozen: "Frozen"
     backward: "Backward | None" = None
     _buffers: dict[str, Array] = field(default_factory=dict)
     _donated: frozenset[str] | None = None
 
     def holds(self) -> bool:
-        return all([guard.holds() for guard in self.guards])
+        return all(guard.holds() for guard in self.guards)
 
     def run(self, tensors: Sequence[Tensor]) -> Any:
         feeds = {}
@@ -120,10 +150,11 @@ class Plan:
         for name, make in self.fresh:
             feeds[name] = make()
         made = self.program.run(feeds, self._into())
-        for name, tensor in self.written:
+        for name, target in self.written:
+            tensor = tensors[target] if isinstance(target, int) else target
             if made[name] is not tensor._value:
                 np.copyto(tensor._value, made[name])
-            tensor._version += 1
+            root(tensor)._version += 1
         for name, leaf in self.gradients:
             if isinstance(leaf, int):
                 leaf = tensors[leaf]
@@ -146,10 +177,14 @@ class Plan:
             self._donated = frozenset(
                 name
                 for name, t in self.written
-                if id(t) in inputs and self.program.may_share(inputs[id(t)], name)
+                if isinstance(t, Tensor)
+                and id(t) in inputs
+                and self.program.may_share(inputs[id(t)], name)
             )
         into = {}
         for name, tensor in self.written:
+            if isinstance(tensor, int):
+                continue
             if name in self._donated and tensor._value.flags.c_contiguous:
                 into[name] = tensor._value
             else:
@@ -221,16 +256,22 @@ class CompiledGradient(Operator):
 
 
 def trace(
-    function: Callable[..., Any], tensors: Sequence[Tensor], shape: Any, threads: int
+    function: Callable[..., Any],
+    tensors: Sequence[Tensor],
+    shape: Any,
+    threads: int,
+    freeze: bool = False,
 ) -> Plan:
-    """Runs the function on symbols, and compiles the graph."""
+    """Runs the function on symbols, and compiles the graph; with `freeze` what it captured and
+    doesn't write to becomes constants."""
     with Tracing() as tracing:
         stand_ins = []
         for number, t in enumerate(tensors):
             stand_in = tracing.input(TensorType(t._value.dtype, t._value.shape), f"input{number}")
             stand_in._requires_grad = t.requires_grad
             stand_ins.append(stand_in)
-        inputs = [t._value.name for t in stand_ins]
+        symbols = [t._value for t in stand_ins]
+        inputs = [symbol.name for symbol in symbols]
         args, kwargs = structure.unflatten(stand_ins, shape)
         outs, out_shape = structure.flatten(function(*args, **kwargs))
         results = [tracing.output(t) for t in outs]
@@ -241,9 +282,14 @@ def trace(
             if leaf._grad is not None and isinstance(leaf._grad._value, Symbol)
         ]
         captured = {key: t for key, (t, _) in tracing.captured.items()}
-        written = [
+        written: list[tuple[str, Tensor | int]] = [
             (tracing.output(wrap(symbol)).name, captured[key])
             for key, symbol in tracing.current.items()
+        ]
+        written += [
+            (tracing.output(t).name, number)
+            for number, (t, symbol) in enumerate(zip(stand_ins, symbols, strict=True))
+            if t._value is not symbol
         ]
         cleared = [t for t, _ in tracing.assigned.values() if t._grad is None]
         joint = None
@@ -252,6 +298,17 @@ def trace(
     names = [s.name for s in results]
     wanted = [*names, *(n for n, _ in written), *(n for n, _ in gradients)]
     whole = tracing.graph.graph([])
+    taken: dict[str, Tensor] = {}
+    if freeze:
+        taken = {
+            s.name: t
+            for t, s in tracing.captured.values()
+            if id(t) not in tracing.current and not t._shared
+        }
+        whole = whole.replace(
+            inputs=tuple(name for name in whole.inputs if name not in taken),
+            constants={**whole.constants, **{name: t._value for name, t in taken.items()}},
+        )
     kept = _boundary(whole, joint) if joint else []
     inside = [name for name in kept if name not in whole.inputs]
     forward = _pruned(whole.replace(outputs=tuple(dict.fromkeys([*wanted, *inside]))))
@@ -278,6 +335,7 @@ def trace(
         gradients=gradients,
         cleared=cleared,
         guards=tracing.guards,
+        frozen=Frozen([*taken.values()]),
         backward=backward,
     )  # fmt: skip
 

@@ -20,7 +20,8 @@ from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.tensor import autograd, dtypes
 from suanzi.tensor.autograd import root
 from suanzi.tensor.device import CPU, device
-from suanzi.tensor.eager import UFUNCS, execute
+from suanzi.tensor.direct import compute
+from suanzi.tensor.eager import execute
 from suanzi.tensor.modes import modes
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,6 +29,8 @@ Step = tuple[Operator, tuple[Sequence[int], ...]]
 """An operator with its further inputs, that makes a view."""
 Chain = tuple[Step, ...]
 """What makes a view from its base."""
+Make = Callable[..., Sequence[Step]]
+"""Tells the steps that make a view from a shape and arguments; they are rarely asked for."""
 
 
 class Size(tuple[int, ...]):
@@ -70,11 +73,17 @@ class Tensor:
     _slot = 0
     _grad: "Tensor | None" = None
     _base: "Tensor | None" = None
-    _chain: Chain = ()
+    _way: "tuple[Any, Make, Any, Any] | None" = None
+    """Of a view: its source's way, and what tells the steps from there."""
     _version = 0
     """How many times the memory of a base was written to."""
+    _shared = False
+    """Of a base: whether others have its memory too, as an array, and may write to it unseen."""
     _generation = 0
     """Of a base: how many writes its views' histories must follow. Of a view: how many it has."""
+    _follows = True
+    """Of a view: whether gradients pass between it and the base; not where it was detached, or
+    made while nothing was recorded."""
     _origin: "Tensor | None" = None
     """Of a leaf as it was saved in a trace: the leaf."""
     _hooks: dict[int, Callable[..., Any]] | None = None
@@ -239,7 +248,7 @@ class Tensor:
         memo[id(self)] = made
         made.__dict__.update(self.__dict__)
         made._value = np.array(self.numpy_())
-        made._base, made._chain = None, ()
+        made._base, made._way = None, None
         made._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         return made
 
@@ -267,10 +276,14 @@ class Tensor:
                 "an array can't carry gradients", expected="a tensor that needs none",
                 found="requires_grad=True", hint="Use tensor.detach().numpy().",
             )  # fmt: skip
+        root(self)._shared = True
         return self.numpy_()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype, copy=copy)
+        return np.array(self.numpy_() if copy else self.numpy(), dtype, copy=copy)
+
+    def __array_wrap__(self, array: Array, context: Any = None, scalar: bool = False) -> "Tensor":
+        return leaf(np.asarray(array))  # what NumPy's functions make of tensors
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.numpy().__dlpack__(**options)
@@ -319,16 +332,15 @@ class Tensor:
         if modes.trace is not None:
             self._write(new)
         else:
-            self._value, self._base, self._chain = new._value, None, ()
+            self._value, self._base, self._way = new._value, None, None
 
     def detach(self) -> "Tensor":
         """The same memory, apart from the gradients."""
-        if modes.trace is not None:
-            return wrap(modes.trace.symbol(self))
         made = wrap(self._value)
         made._base = root(self)
-        made._chain = self._chain
-        made._generation = made._base._generation
+        made._way = self._way
+        made._generation = self._generation if self._base is not None else made._base._generation
+        made._follows = False
         return made
 
     # --- gradients
@@ -429,20 +441,35 @@ class Tensor:
 
     # --- views and in-place changes
 
-    def _view(self, value: Any, *steps: Step) -> "Tensor":
-        """A tensor over the same memory: `value`, which the steps make from this one's."""
+    @property
+    def _chain(self) -> Chain:
+        """The steps that make this view from its base."""
+        parts, way = [], self._way
+        while way is not None:
+            way, make, shape, args = way
+            parts.append(make(shape, *args))
+        return tuple([step for steps in reversed(parts) for step in steps])
+
+    def _view(self, value: Any, make: Make, *args: Any) -> "Tensor":
+        """A tensor over the same memory: `value`, which the steps that `make(shape, *args)` tells
+        make from this one's."""
+        shape = self._value.shape
         if modes.trace is not None:
             x: Tensor = self
-            for operator, constants in steps:
+            for operator, constants in make(shape, *args):
                 x = apply(operator, x, *arrays(constants))
             made = wrap(x._value) if x is self else x
         else:
-            made = wrap(value)
+            made = _new(Tensor)
+            made._value = value
             if modes.grad and self.requires_grad:
-                self._record_view(made, steps)
-        made._base = root(self)
-        made._chain = (*self._chain, *steps)
-        made._generation = made._base._generation
+                self._record_view(made, make(shape, *args))
+        base = self if self._base is None else self._base
+        made._base, made._way = base, (self._way, make, shape, args)
+        if not (modes.grad and self._follows):
+            made._follows = False
+        if base._generation:
+            made._generation = base._generation
         return made
 
     def _record_view(self, made: "Tensor", steps: Sequence[Step]) -> None:
@@ -459,27 +486,32 @@ class Tensor:
         base = self._base
         if base is None or self._generation == base._generation:
             return
-        eager = modes.trace is None
-        if not eager and type(base._value) is np.ndarray:
-            return  # the trace follows the base itself
+        trace = modes.trace
+        if trace is None and not self._follows:
+            self._generation = base._generation
+            return
+        if trace is not None:
+            trace.remember(self)
         self._generation = base._generation
-        before, modes.grad = modes.grad, True
+        before, modes.grad = modes.grad, self._follows
         try:
-            x: Tensor = base
+            x: Tensor = base if trace is None else base._frozen()
             for operator, constants in self._chain:
-                value = operator.numpy(x._value, *arrays(constants)) if eager else None
-                x = x._view(value, (operator, constants))
+                value = operator.numpy(x._value, *arrays(constants)) if trace is None else None
+                x = x._view(value, _one_step, (operator, constants))
         finally:
             modes.grad = before
-        self._node, self._slot = x._node, x._slot
-        if not eager:
+        if self._follows:
+            self._node, self._slot = x._node, x._slot
+        if type(self._value) is not np.ndarray:
             self._value = x._value
 
     def _write(self, new: "Tensor") -> "Tensor":
         """Puts a result into this tensor's memory; gradients then pass through what made it."""
         base = root(self)
         recorded = modes.grad and (new.requires_grad or self.requires_grad)
-        if recorded and base._requires_grad and base._node is None:
+        leaf_ = base if self._follows else self
+        if recorded and leaf_._requires_grad and leaf_._node is None:
             raise SuanziError(
                 "a leaf that requires a gradient can't be changed in place",
                 hint="Change it under suanzi.no_grad(), or out of place.",
@@ -498,14 +530,15 @@ class Tensor:
         np.copyto(memory, new._value)
         base._version += 1
         if recorded:
-            if self._base is None:
+            if self._base is None or not self._follows:
                 self._node, self._slot = new._node, new._slot
                 if self._node is None:
                     self._requires_grad = False
             else:
                 self._node, self._slot = new._node, new._slot
                 base._node, base._slot = _spliced(base, self._chain, new)
-            base._generation += 1
+            if self._follows:
+                base._generation += 1
             if self._base is not None:
                 self._refresh()
         return self
@@ -537,7 +570,7 @@ class Stale(Tensor):
         self.kind, self.title, self.was, self.now = kind, title, version, now
 
     @property
-    def _value(self) -> Any:  # type: ignore[override]
+    def _value(self) -> Any:
         raise SuanziError(
             f"a value that the gradient of {self.title} needs has been modified by an in-place "
             "operation",
@@ -579,6 +612,10 @@ def leaf(array: Array, requires_grad: bool = False) -> Tensor:
     return result
 
 
+def _one_step(_shape: Any, step: Step) -> Sequence[Step]:
+    return (step,)
+
+
 def apply(operator: Operator, *inputs: Any) -> Any:
     """The operator's output, or outputs, for tensors, arrays (constants), and None (left out).
 
@@ -588,38 +625,53 @@ def apply(operator: Operator, *inputs: Any) -> Any:
     if trace is not None:
         outputs = [wrap(symbol) for symbol in trace.apply(operator, inputs)]
     else:
-        constant = tuple([not isinstance(x, Tensor) and x is not None for x in inputs])
         values = tuple([x._value if isinstance(x, Tensor) else x for x in inputs])
+        value = compute(operator, values)
+        if value is not None:
+            return recorded(operator, inputs, value)
+        constant = tuple([not isinstance(x, Tensor) and x is not None for x in inputs])
         outputs = [wrap(y) for y in execute(operator, values, constant)]
-    if modes.grad and operator.grad is not None:
-        for x in inputs:
-            if isinstance(x, Tensor) and x.requires_grad:
-                autograd.Node(operator, inputs, outputs)
-                break
+    if modes.grad and operator.grad is not None and any_requires_grad(inputs):
+        autograd.Node(operator, inputs, outputs)
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def pointwise(operator: Operator, a: Tensor, b: Tensor) -> Tensor:
-    """`apply` for two tensors of one type: where they are small, in NumPy at once."""
-    x, y = a._value, b._value
-    function = UFUNCS.get(type(operator))
-    if (
-        function is None
-        or modes.trace is not None
-        or type(x) is not np.ndarray
-        or x.size > 16384
-        or y.size > 16384
-    ):
-        return cast(Tensor, apply(operator, a, b))
-    try:
-        value = function(x, y)
-    except ValueError:
-        return cast(Tensor, apply(operator, a, b))  # its error says what is wrong
-    if type(value) is not np.ndarray:
-        value = np.asarray(value)
+def first(operator: Operator, *inputs: Any) -> Tensor:
+    """The first of an operator's outputs, where the others serve its gradient alone."""
+    if modes.trace is not None or (modes.grad and any_requires_grad(inputs)):
+        return cast(Tensor, apply(operator, *inputs)[0])
+    values = tuple([x._value if isinstance(x, Tensor) else x for x in inputs])
+    constant = tuple([not isinstance(x, Tensor) and x is not None for x in inputs])
+    return wrap(execute(operator, values, constant, first=True)[0])
+
+
+def any_requires_grad(inputs: Sequence[Any]) -> bool:
+    """Whether gradients pass through any of the inputs."""
+    for x in inputs:  # noqa: SIM110  (a generator takes longer)
+        if isinstance(x, Tensor) and x.requires_grad:
+            return True
+    return False
+
+
+def recorded(operator: Operator, inputs: Sequence[Any], value: Array) -> Tensor:
+    """An operator's only output, computed already, as a tensor with its history."""
     result = _new(Tensor)
     result._value = value
-    if modes.grad and (a.requires_grad or b.requires_grad):
+    if modes.grad and operator.grad is not None and any_requires_grad(inputs):
+        autograd.Node(operator, inputs, (result,))
+    return result
+
+
+def pointwise(operator: Operator, a: Tensor, b: Tensor) -> Tensor:
+    """`apply` for two tensors of one type."""
+    if modes.trace is not None:
+        return cast(Tensor, apply(operator, a, b))
+    value = compute(operator, (a._value, b._value))
+    if value is None:
+        return cast(Tensor, apply(operator, a, b))
+    result = _new(Tensor)
+    result._value = value
+    if modes.grad and operator.grad is not None and (a.requires_grad or b.requires_grad):
         autograd.Node(operator, (a, b), (result,))
     return result
 
@@ -662,10 +714,23 @@ def _spliced(base: Tensor, chain: Chain, new: Tensor) -> tuple[Any, int]:
     return mixed._node, mixed._slot
 
 
+def into(out: Tensor | None, made: Tensor) -> Tensor:
+    """A result, put into `out` where that is given."""
+    if out is None:
+        return made
+    if modes.grad and (made.requires_grad or out.requires_grad):
+        raise SuanziError("gradients don't pass through out=", input="out")
+    return out._write(made)
+
+
 def axis(tensor: Tensor, dim: int, extra: int = 0) -> int:
     """An axis counted from the front; out of range is an error. `extra` axes are to be made."""
-    rank = len(tensor._value.shape) + extra
-    reach = max(rank, 1)
+    return axis_of(dim, len(tensor._value.shape) + extra)
+
+
+def axis_of(dim: int, rank: int) -> int:
+    """An axis of so many, counted from the front; out of range is an error."""
+    reach = rank or 1
     if not -reach <= dim < reach:
         raise SuanziError(
             "there is no such axis", input="dim", expected=f"{-reach} to {reach - 1}", found=dim

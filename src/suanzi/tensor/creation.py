@@ -1,6 +1,7 @@
 """Tensors from numbers, from arrays, and of one value; and from one type to another."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
 from suanzi.tensor.autograd import Node
 from suanzi.tensor.core import Tensor, apply, leaf, method, wrap
-from suanzi.tensor.device import device as Device
-from suanzi.tensor.dtypes import dtype as DType
+from suanzi.tensor.device import CPU
+from suanzi.tensor.device import device as place
 from suanzi.tensor.modes import modes
 from suanzi.tensor.views import sizes_of
 
@@ -26,7 +27,7 @@ def _numbers(data: Any) -> Any:
     return data
 
 
-def array_of(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
+def array_of(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
     """A new array with the data, of PyTorch's type for it."""
     if isinstance(data, Tensor | np.ndarray | np.generic):
         source = data.numpy_() if isinstance(data, Tensor) else data
@@ -50,7 +51,7 @@ def array_of(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
 def tensor(
     data: Any,
     *,
-    dtype: DType | None = None,
+    dtype: dtypes.dtype | None = None,
     device: Any = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
@@ -60,8 +61,29 @@ def tensor(
     >>> tensor([[1, 2], [3, 4]]).dtype, tensor(0.5).dtype
     (suanzi.int64, suanzi.float32)
     """
-    Device(device or "cpu")
+    place(device or CPU)
     return leaf(array_of(data, dtype), requires_grad)
+
+
+def _typed(name: str, dtype: dtypes.dtype) -> Callable[..., Tensor]:
+    def make(*data: Any) -> Tensor:
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], dtype=dtype)
+        return zeros(*(data or (0,)), dtype=dtype)
+
+    make.__name__ = name
+    make.__doc__ = f"A tensor of {dtype}: of the data, or, for sizes, of zeros."
+    return make
+
+
+ByteTensor = _typed("ByteTensor", dtypes.uint8)
+BoolTensor = _typed("BoolTensor", dtypes.bool_)
+ShortTensor = _typed("ShortTensor", dtypes.int16)
+IntTensor = _typed("IntTensor", dtypes.int32)
+LongTensor = _typed("LongTensor", dtypes.int64)
+HalfTensor = _typed("HalfTensor", dtypes.float16)
+FloatTensor = _typed("FloatTensor", dtypes.float32)
+DoubleTensor = _typed("DoubleTensor", dtypes.float64)
 
 
 def from_numpy(array: Any) -> Tensor:
@@ -71,10 +93,12 @@ def from_numpy(array: Any) -> Tensor:
     if any(s < 0 for s in array.strides):
         raise SuanziError("an array that runs backwards can't be shared", hint="Copy it first.")
     dtypes.of_numpy(array.dtype)
-    return wrap(array)
+    made = wrap(array)
+    made._shared = True
+    return made
 
 
-def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: dtypes.dtype | None = None, device: Any = None) -> Tensor:
     """The data as a tensor: over the same memory where it is an array or a tensor."""
     if isinstance(data, Tensor):
         return data if dtype is None else cast(data, dtype)
@@ -85,7 +109,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
 
 
 def asarray(
-    obj: Any, *, dtype: DType | None = None, device: Any = None, copy: bool | None = None,
+    obj: Any, *, dtype: dtypes.dtype | None = None, device: Any = None, copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """As `as_tensor`; with `copy` always over new memory."""
@@ -103,26 +127,31 @@ def from_dlpack(source: Any) -> Tensor:
     [0, 1, 2]
     """
     try:
-        return wrap(np.from_dlpack(source))
+        return from_numpy(np.from_dlpack(source))
     except (BufferError, RuntimeError, TypeError) as error:
         raise SuanziError(f"the memory can't be shared: {error}") from error
 
 
 def frombuffer(
-    buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False
+    buffer: Any,
+    *,
+    dtype: dtypes.dtype,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor over the bytes of a buffer."""
     return leaf(np.frombuffer(buffer, dtype.dtype, count, offset), requires_grad)
 
 
-def _type(dtype: DType | None, like: Tensor | None = None) -> Any:
+def _type(dtype: dtypes.dtype | None, like: Tensor | None = None) -> Any:
     if dtype is not None:
         return dtype.dtype
     return dtypes.get_default_dtype().dtype if like is None else like._value.dtype
 
 
 def zeros(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    *size: Any, out: Tensor | None = None, dtype: dtypes.dtype | None = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros."""
@@ -130,7 +159,7 @@ def zeros(
 
 
 def ones(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    *size: Any, out: Tensor | None = None, dtype: dtypes.dtype | None = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones."""
@@ -138,7 +167,7 @@ def ones(
 
 
 def empty(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    *size: Any, out: Tensor | None = None, dtype: dtypes.dtype | None = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
@@ -150,7 +179,7 @@ def empty(
 
 
 def full(
-    size: Any, fill_value: Any, *, out: Tensor | None = None, dtype: DType | None = None,
+    size: Any, fill_value: Any, *, out: Tensor | None = None, dtype: dtypes.dtype | None = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """One value throughout."""
@@ -171,7 +200,7 @@ def _given(out: Tensor | None, array: Any, requires_grad: bool = False) -> Tenso
 
 
 def zeros_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    input: Tensor, *, dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Zeros of the input's shape and type."""
@@ -179,7 +208,7 @@ def zeros_like(
 
 
 def ones_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    input: Tensor, *, dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Ones of the input's shape and type."""
@@ -187,7 +216,7 @@ def ones_like(
 
 
 def empty_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    input: Tensor, *, dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """As `empty`, of the input's shape and type."""
@@ -195,7 +224,7 @@ def empty_like(
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: DType | None = None, layout: Any = None,
+    input: Tensor, fill_value: Any, *, dtype: dtypes.dtype | None = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """One value throughout, of the input's shape and type."""
@@ -204,7 +233,7 @@ def full_like(
 
 def arange(
     start: Any, end: Any = None, step: Any = 1, *, out: Tensor | None = None,
-    dtype: DType | None = None, layout: Any = None, device: Any = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """start, start + step, ..., below the end.
@@ -225,8 +254,9 @@ def arange(
 
 
 def linspace(
-    start: Any, end: Any, steps: int, *, out: Tensor | None = None, dtype: DType | None = None,
-    layout: Any = None, device: Any = None, requires_grad: bool = False,
+    start: Any, end: Any, steps: int, *, out: Tensor | None = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` numbers from start to end, both included, evenly spaced."""
     first, last = float(start), float(end)
@@ -235,7 +265,7 @@ def linspace(
 
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, out: Tensor | None = None,
-    dtype: DType | None = None, layout: Any = None, device: Any = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Powers of the base, whose exponents are linspace's."""
@@ -244,7 +274,7 @@ def logspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, out: Tensor | None = None, dtype: DType | None = None,
+    n: int, m: int | None = None, *, out: Tensor | None = None, dtype: dtypes.dtype | None = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal, zeros elsewhere."""
@@ -257,23 +287,27 @@ def new_tensor(self: Tensor, data: Any, **options: Any) -> Tensor:
 
 
 @method
-def new_zeros(self: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_zeros(
+    self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, **options: Any
+) -> Tensor:
     return zeros(*size, dtype=dtype or self.dtype, **options)
 
 
 @method
-def new_ones(self: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_ones(self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, **options: Any) -> Tensor:
     return ones(*size, dtype=dtype or self.dtype, **options)
 
 
 @method
-def new_empty(self: Tensor, *size: Any, dtype: DType | None = None, **options: Any) -> Tensor:
+def new_empty(
+    self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, **options: Any
+) -> Tensor:
     return empty(*size, dtype=dtype or self.dtype, **options)
 
 
 @method
 def new_full(
-    self: Tensor, size: Any, fill_value: Any, dtype: DType | None = None, **options: Any
+    self: Tensor, size: Any, fill_value: Any, dtype: dtypes.dtype | None = None, **options: Any
 ) -> Tensor:
     return full(size, fill_value, dtype=dtype or self.dtype, **options)
 
@@ -285,7 +319,7 @@ IDENTITY = Identity()
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy in memory of its own; gradients pass through it."""
     if modes.trace is not None:
-        return apply(IDENTITY, input)  # type: ignore[no-any-return]
+        return apply(IDENTITY, input)
     made = wrap(input._value.copy())
     if modes.grad and input.requires_grad:
         Node(IDENTITY, (input,), (made,))
@@ -298,12 +332,12 @@ def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
     copy = options.pop("copy", False)
     kind = options.pop("dtype", None)
     for arg in (*args, options.pop("device", None)):
-        if isinstance(arg, DType):
+        if isinstance(arg, dtypes.dtype):
             kind = arg
         elif isinstance(arg, Tensor):
             kind = arg.dtype
-        elif isinstance(arg, str | Device):
-            Device(arg)
+        elif isinstance(arg, str | place):
+            place(arg)
     out = self if kind is None else cast(self, kind)
     return clone(out) if copy and out is self else out
 
@@ -323,7 +357,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return cast(self, other.dtype)
 
 
-def _converter(name: str, dtype: DType) -> None:
+def _converter(name: str, dtype: dtypes.dtype) -> None:
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
         return cast(self, dtype)
 
@@ -360,6 +394,24 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 
 @method
+def apply_(self: Tensor, function: Any) -> Tensor:
+    """A function of Python's on each element, in place; slow."""
+    return self._write(leaf(_mapped(function, self)))
+
+
+@method
+def map_(self: Tensor, tensor: Tensor, function: Any) -> Tensor:
+    """A function of Python's on each pair of elements, in place; slow."""
+    return self._write(leaf(_mapped(function, self, tensor)))
+
+
+def _mapped(function: Any, *tensors: Tensor) -> Any:
+    first, *rest = np.broadcast_arrays(*(x.numpy_() for x in tensors))
+    values = [function(*v) for v in zip(first.flat, *(r.flat for r in rest), strict=True)]
+    return np.array(values, first.dtype).reshape(first.shape)
+
+
+@method
 def zero_(self: Tensor) -> Tensor:
     return fill_(self, 0)
 
@@ -375,7 +427,8 @@ def numel(input: Tensor) -> int:
 
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "clone", "empty", "empty_like", "eye", "from_dlpack",
-    "from_numpy", "frombuffer", "full", "full_like", "is_tensor", "linspace", "logspace",
-    "numel", "ones", "ones_like", "tensor", "zeros", "zeros_like",
+    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
+    "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "clone", "empty", "empty_like",
+    "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "is_tensor", "linspace",
+    "logspace", "numel", "ones", "ones_like", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip

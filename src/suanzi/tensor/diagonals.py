@@ -1,5 +1,6 @@
 """Diagonals and triangles of matrices."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from suanzi.errors import SuanziError
 from suanzi.operators import Pad, Slice, Transpose, Trilu
 from suanzi.tensor import dtypes
 from suanzi.tensor.core import Step, Tensor, apply, axis, in_place, into, leaf, method
-from suanzi.tensor.dtypes import dtype as Dtype
 from suanzi.tensor.modes import modes
 from suanzi.tensor.views import RESHAPE, reshape
 
@@ -39,12 +39,12 @@ in_place(triu)
 in_place(tril)
 
 
-def _places(found: Any, dtype: Dtype | None) -> Tensor:
+def _places(found: Any, dtype: dtypes.dtype | None) -> Tensor:
     return leaf(np.stack(found).astype((dtype or dtypes.int64).dtype))
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Dtype | None = None, device: Any = None,
+    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None,
     layout: Any = None,
 ) -> Tensor:  # fmt: skip
     """The rows and the columns of a matrix's upper triangle."""
@@ -52,7 +52,7 @@ def triu_indices(
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Dtype | None = None, device: Any = None,
+    row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype | None = None, device: Any = None,
     layout: Any = None,
 ) -> Tensor:  # fmt: skip
     """The rows and the columns of a matrix's lower triangle.
@@ -70,24 +70,26 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     if a == b or input.ndim < 2:
         raise SuanziError("a diagonal is of two axes", input="dim1", found=(dim1, dim2))
     order = (*(i for i in range(input.ndim) if i not in (a, b)), a, b)
-    shape = tuple([input._value.shape[i] for i in order])
-    rows, columns = shape[-2:]
-    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    first = offset if offset >= 0 else -offset * columns
-    steps: list[Step] = [
-        (Transpose(perm=order), ()),
-        (RESHAPE, ((*shape[:-2], rows * columns),)),
-        (SLICE, ([first], [first + max(length - 1, 0) * (columns + 1) + bool(length)],
-                 [len(shape) - 2], [columns + 1])),
-    ]  # fmt: skip
-    if length == 0:
-        steps[-1] = (SLICE, ([0], [0], [len(shape) - 2], [1]))
     value = None
     if modes.trace is None:
-        whole = input._value.transpose(order)
-        corner = whole[..., max(-offset, 0) :, max(offset, 0) :][..., :length, :length]
-        value = np.einsum("...ii->...i", corner)
-    return input._view(value, *steps)
+        whole = input._value.transpose(order)[..., max(-offset, 0) :, max(offset, 0) :]
+        length = min(whole.shape[-2:])
+        value = np.einsum("...ii->...i", whole[..., :length, :length])
+    return input._view(value, _cornering, order, offset)
+
+
+def _cornering(given: tuple[int, ...], order: tuple[int, ...], offset: int) -> Sequence[Step]:
+    """The matrices in a line each, of which a diagonal is every so many elements."""
+    shape = tuple([given[i] for i in order])
+    rows, columns = shape[-2:]
+    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    first = (offset if offset >= 0 else -offset * columns) if length else 0
+    end = first + (length - 1) * (columns + 1) + 1 if length else 0
+    return (
+        (Transpose(perm=order), ()),
+        (RESHAPE, ((*shape[:-2], rows * columns),)),
+        (SLICE, ([first], [end], [len(shape) - 2], [columns + 1])),
+    )
 
 
 @method

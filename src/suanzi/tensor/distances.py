@@ -6,15 +6,15 @@ import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.operators import ReduceL1, ReduceL2, Where
+from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
 from suanzi.tensor.core import Tensor, apply, axis, into, leaf, method
-from suanzi.tensor.dtypes import dtype as Dtype
 from suanzi.tensor.reductions import amax, amin, reduce
 
 
 def vector_norm(
     x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
-    dtype: Dtype | None = None, out: Any = None,
+    dtype: dtypes.dtype | None = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """(Σ |x|^ord)^(1/ord) over some axes, or all; its gradient at 0 is 0.
 
@@ -34,7 +34,8 @@ def vector_norm(
         over = amax if p > 0 else amin
         return into(out, over(x.abs(), () if dim is None else dim, keepdim))
     if p == 0:
-        return into(out, (x != 0).to(x.dtype).sum(dim, keepdim))
+        one = leaf(np.ones((), x._value.dtype))
+        return into(out, apply(Where(), x != 0, one, x * 0.0).sum(dim, keepdim))  # gradient: 0
     total = x.abs().pow(p).sum(dim, keepdim)
     nothing = total == 0
     safe = apply(Where(), nothing, leaf(np.ones((), x._value.dtype)), total)
@@ -45,11 +46,11 @@ def vector_norm(
 @method
 def norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None,
-    dtype: Dtype | None = None,
+    dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """The norm of all elements, or along axes; "fro" is 2."""
     if p == "nuc":
-        from suanzi.linalg import matrix_norm
+        from suanzi.tensor.matrices import matrix_norm
 
         return into(out, matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim))
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)

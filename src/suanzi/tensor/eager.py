@@ -1,32 +1,22 @@
 """One operator on arrays, at once: by its definition, or by a program of one node.
 
 To compile takes tens of milliseconds. So an operator is compiled for some shapes once its
-definition has taken as long, or at once where the work is plainly more.
+definition has taken a part of that, or at once where the work is plainly more.
 """
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators import Add, Mul, Neg, Sub
 from suanzi.operators._operator import UNFORESEEN, Array, Operator, TensorType
 
-ENOUGH = 20_000_000  # nanoseconds that an operator's definition takes before it is compiled
+ENOUGH = 5_000_000  # nanoseconds that an operator's definition takes before it is compiled
 MUCH = 10_000_000  # multiply-adds, or bytes, of a node that is compiled when it is first met
-SMALL = 16_384  # elements below which one NumPy call beats a program's overhead
+LITTLE = 15_000  # nanoseconds of a definition that a program's own overhead would exceed
 MOST = 4_096  # plans kept
-
-UFUNCS: dict[type[Operator], Callable[..., Any]] = {
-    Add: np.add,
-    Mul: np.multiply,
-    Neg: np.negative,
-    Sub: np.subtract,
-}
-"""What NumPy has under the same meaning: for small arrays nothing is faster."""
 
 Results = tuple[Array, ...]
 
@@ -34,13 +24,15 @@ Results = tuple[Array, ...]
 class _Plan:
     """How an operator runs for inputs of certain types."""
 
-    __slots__ = ("kinds", "names", "operator", "program", "spent")
+    __slots__ = ("calls", "checked", "names", "operator", "program", "spent")
 
     def __init__(self, operator: Operator) -> None:
         self.operator = operator
-        self.spent = 0
+        self.spent = self.calls = 0
+        self.checked = False
+        """Whether `infer` has found nothing wrong with such inputs."""
         self.program: Any = None
-        """None: not compiled yet; False: no kernel does it, the definition stays."""
+        """None: not compiled yet; False: no kernel does it faster, the definition stays."""
         self.names: list[tuple[int, str]] = []
 
 
@@ -48,10 +40,14 @@ _plans: dict[Any, _Plan] = {}
 _lock = threading.Lock()
 
 
-def execute(operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, ...]) -> Results:
-    """The operator's outputs. `constant` tells which inputs' contents its types depend on."""
+def execute(
+    operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, ...], first: bool = False
+) -> Results:
+    """The operator's outputs, or the first alone. `constant` tells which inputs' contents its types
+    depend on."""
     key = (
         operator,
+        first,
         *[
             None if x is None else (x.shape, x.dtype.num) if not fixed else (x.shape, x.tobytes())
             for x, fixed in zip(inputs, constant, strict=True)
@@ -69,7 +65,8 @@ def execute(operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, .
     program = plan.program
     if program is None and plan.spent > ENOUGH:
         with _lock:
-            program = plan.program = _compiled(plan, inputs, constant)
+            quick = plan.spent < LITTLE * plan.calls
+            program = plan.program = False if quick else _compiled(plan, inputs, constant, first)
     if program:
         feeds = {
             name: x if (x := inputs[i]).flags.c_contiguous else np.ascontiguousarray(x)
@@ -77,7 +74,9 @@ def execute(operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, .
         }
         return tuple(program.run(feeds).values())
     start = time.perf_counter_ns()
-    results = define(operator, inputs)
+    results = _defined(operator, inputs) if plan.checked else define(operator, inputs)
+    plan.checked = True
+    plan.calls += 1
     plan.spent += time.perf_counter_ns() - start
     return results
 
@@ -85,6 +84,10 @@ def execute(operator: Operator, inputs: tuple[Any, ...], constant: tuple[bool, .
 def define(operator: Operator, inputs: tuple[Any, ...]) -> Results:
     """The outputs by definition, after `infer` has checked the inputs."""
     operator.infer_all([None if x is None else TensorType(x.dtype, x.shape, x) for x in inputs])
+    return _defined(operator, inputs)
+
+
+def _defined(operator: Operator, inputs: tuple[Any, ...]) -> Results:
     try:
         return operator.numpy_all(inputs)
     except UNFORESEEN as error:
@@ -115,7 +118,7 @@ def _plan(operator: Operator, inputs: tuple[Any, ...]) -> _Plan:
     return plan
 
 
-def _compiled(plan: _Plan, inputs: tuple[Any, ...], constant: tuple[bool, ...]) -> Any:
+def _compiled(plan: _Plan, inputs: tuple[Any, ...], constant: tuple[bool, ...], first: bool) -> Any:
     """The program of one node, or False where it would run by definition anyway."""
     from suanzi.compiler import Compiler
     from suanzi.graph import Graph, Node
@@ -128,10 +131,11 @@ def _compiled(plan: _Plan, inputs: tuple[Any, ...], constant: tuple[bool, ...]) 
     fixed = {n: x for n, x, c in zip(names, inputs, constant, strict=True) if c and n}
     given = [(i, n) for i, n in enumerate(names) if n and n not in fixed]
     types = [None if x is None else TensorType(x.dtype, x.shape, x) for x in inputs]
-    outputs = tuple(f"y{i}" for i in range(len(plan.operator.infer_all(types))))
+    count = len(plan.operator.infer_all(types))
+    outputs = tuple("" if first and i else f"y{i}" for i in range(count))
     graph = Graph(
         inputs=tuple(n for _, n in given),
-        outputs=outputs,
+        outputs=outputs[:1] if first else outputs,
         nodes=(Node(plan.operator, names, outputs),),
         constants=fixed,
         types={n: TensorType(inputs[i].dtype, inputs[i].shape) for i, n in given},

@@ -192,8 +192,10 @@ def _spread(input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Ten
     at, places = axis(input, dim), _ranked(_index(index))
     source = _ranked(source)
     if places.ndim > 1 or places.shape[0] != source._value.shape[at]:
-        raise SuanziError("the index doesn't fit", input="index",
-                          expected=(source._value.shape[at],), found=tuple(index.shape))  # fmt: skip
+        raise SuanziError(
+            "the index doesn't fit", input="index", expected=(source._value.shape[at],),
+            found=tuple(index.shape),
+        )  # fmt: skip
     sizes = [1] * source.ndim
     sizes[at] = -1
     return expand(reshape(places, sizes), source.shape), source

@@ -21,21 +21,44 @@ BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """The elements at an index: numbers, slices, None, ..., tensors of numbers or of bools."""
-    parts = index if isinstance(index, tuple) else (index,)
-    if all(isinstance(p, BASIC) and not isinstance(p, bool) for p in parts):
+    parts = index if type(index) is tuple else (index,)
+    if _is_basic(parts):
         return _basic(self, parts)
-    return _advanced(self, _normal(self, parts))
+    return _advanced(self, _normal(self, tuple(parts)))
+
+
+def _is_basic(parts: tuple[Any, ...]) -> bool:
+    for p in parts:
+        kind = type(p)
+        if not (kind is int or kind is slice) and (kind is bool or not isinstance(p, BASIC)):
+            return False
+    return True
 
 
 def _basic(self: Tensor, parts: tuple[Any, ...]) -> Tensor:
+    for p in parts:
+        if type(p) is slice and not (p.start is p.stop is p.step is None):
+            parts = tuple([_plain(p) if type(p) is slice else p for p in parts])
+            break
     value = self._value
-    if modes.trace is None and type(value) is np.ndarray:
-        try:
-            view = value[parts if Ellipsis in parts else (*parts, ...)]
-        except IndexError:
-            view = None
-        return self._view(view, *_steps(value.shape, parts))
-    return self._view(None, *_steps(value.shape, parts))
+    if modes.trace is not None or type(value) is not np.ndarray:
+        return self._view(None, _steps, parts)
+    try:
+        view = value[parts if Ellipsis in parts else (*parts, ...)]
+    except IndexError:
+        _steps(value.shape, parts)  # its error says what is wrong
+        raise
+    return self._view(view, _steps, parts)
+
+
+def _plain(part: slice) -> slice:
+    """The slice with numbers of Python's."""
+    begin, end, jump = (_number(p) for p in (part.start, part.stop, part.step))
+    if jump is not None and jump < 1:
+        raise SuanziError(
+            "a step must be above zero", input="index", expected="at least 1", found=jump
+        )
+    return slice(begin, end, jump)
 
 
 def _steps(shape: tuple[int, ...], parts: tuple[Any, ...]) -> list[Step]:
@@ -60,12 +83,7 @@ def _steps(shape: tuple[int, ...], parts: tuple[Any, ...]) -> list[Step]:
                 sizes.append(size)
             axis += len(shape) - given
         elif isinstance(part, slice):
-            begin, end, jump = (_number(p) for p in (part.start, part.stop, part.step))
-            if jump is not None and jump < 1:
-                raise SuanziError(
-                    "a step must be above zero", input="index", expected="at least 1", found=jump
-                )
-            span = range(*slice(begin, end, jump).indices(shape[axis]))
+            span = range(*part.indices(shape[axis]))
             begins.append(span.start)
             ends.append(max(span.start, span.stop))
             jumps.append(span.step)
@@ -100,34 +118,24 @@ def _number(part: Any) -> int | None:
 def _normal(self: Tensor, parts: tuple[Any, ...]) -> tuple[Any, ...]:
     """The index with lists as tensors, bool tensors as the places where they hold, and an
     Ellipsis written out: one entry for each axis, and None for new ones."""
+    given_parts = [_as_index(part) for part in parts]
     out: list[Any] = []
-    for part in parts:
-        if isinstance(part, bool):
-            part = leaf(np.asarray(part))
-        if isinstance(part, list | tuple | np.ndarray | range):
-            array = np.asarray(
-                [p.item() if isinstance(p, Tensor) else p for p in part]
-                if isinstance(part, list | tuple) and part and isinstance(part[0], Tensor)
-                else part
-            )
-            part = leaf(array.astype(np.int64) if array.size == 0 else array)
-        if isinstance(part, Tensor) and part.dtype.is_floating_point:
-            raise SuanziError(
-                "only whole numbers and bools serve as an index", input="index", found=part.dtype
-            )
-        if isinstance(part, Tensor) and part._value.dtype == np.bool_:
-            start = len([p for p in out if p is not None])
-            shape = self._value.shape[start : start + part.ndim]
-            if Ellipsis not in out and tuple(part._value.shape) != shape:
-                raise SuanziError(
-                    "the mask doesn't fit", input="index", expected=shape,
-                    found=tuple(part._value.shape),
-                )  # fmt: skip
-            if part.ndim == 0:
-                raise SuanziError("a mask without axes isn't supported", input="index")
-            out.extend(wrap(places) for places in np.nonzero(part.numpy_()))
-        else:
+    for number, part in enumerate(given_parts):
+        if not (isinstance(part, Tensor) and part._value.dtype == np.bool_):
             out.append(part)
+            continue
+        start = sum(map(_axes_of, given_parts[:number]))
+        if any(p is Ellipsis for p in out):
+            start = self.ndim - sum(map(_axes_of, given_parts[number:]))
+        shape = self._value.shape[start : start + part.ndim]
+        if tuple(part._value.shape) != shape:
+            raise SuanziError(
+                "the mask doesn't fit", input="index", expected=shape,
+                found=tuple(part._value.shape),
+            )  # fmt: skip
+        if part.ndim == 0:
+            raise SuanziError("a mask without axes isn't supported", input="index")
+        out.extend(wrap(places) for places in np.nonzero(part.numpy_()))
     given = sum(p is not None and p is not Ellipsis for p in out)
     if given > self.ndim:
         raise SuanziError(
@@ -136,6 +144,31 @@ def _normal(self: Tensor, parts: tuple[Any, ...]) -> tuple[Any, ...]:
     where = next((i for i, p in enumerate(out) if p is Ellipsis), len(out))
     rest = [slice(None)] * (self.ndim - given)
     return (*out[:where], *rest, *out[where + 1 :])
+
+
+def _as_index(part: Any) -> Any:
+    """One part of an index: lists and arrays as tensors."""
+    if isinstance(part, bool):
+        return leaf(np.asarray(part))
+    if isinstance(part, list | tuple | np.ndarray | range):
+        tensors = isinstance(part, list | tuple) and part and isinstance(part[0], Tensor)
+        listed: Any = part
+        array = np.asarray([p.item() for p in listed] if tensors else part)
+        part = leaf(array.astype(np.int64) if array.size == 0 else array)
+    whole = part._value.dtype.kind in "iub" if isinstance(part, Tensor) else isinstance(part, BASIC)
+    if not whole:
+        raise SuanziError(
+            "only whole numbers and bools serve as an index", input="index",
+            found=getattr(part, "dtype", part),
+        )  # fmt: skip
+    return part
+
+
+def _axes_of(part: Any) -> int:
+    """How many axes a part of an index is for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, Tensor) and part._value.dtype == np.bool_ else 1
 
 
 def _advanced(self: Tensor, parts: tuple[Any, ...]) -> Tensor:
@@ -180,12 +213,12 @@ def _in_range(index: Tensor, size: int, axis: int) -> Tensor:
                 expected=f"{-size} to {size - 1}", found=wrong,
             )  # fmt: skip
         return wrap(np.where(value < 0, value + size, value))
-    return apply(Where(), index >= 0, index, index + size)  # type: ignore[no-any-return]
+    return apply(Where(), index >= 0, index, index + size)
 
 
 def _take(view: Tensor, axis: int, index: Tensor) -> Tensor:
     at = _in_range(index, view._value.shape[axis], axis)
-    return apply(Gather(axis=axis), view, at)  # type: ignore[no-any-return]
+    return apply(Gather(axis=axis), view, at)
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -195,7 +228,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         value = leaf(np.asarray(value, self._value.dtype))
     if value._value.dtype != self._value.dtype:
         value = cast(value, self.dtype)
-    if all(isinstance(p, BASIC) and not isinstance(p, bool) for p in parts):
+    if _is_basic(parts):
         target = _basic(self, parts)
         target._write(_fitted(value, target._value.shape))
         return

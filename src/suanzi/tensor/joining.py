@@ -1,5 +1,6 @@
 """Tensors joined, cut and repeated."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ from suanzi.errors import SuanziError
 from suanzi.operators import Concat, Tile
 from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
-from suanzi.tensor.core import Tensor, apply, axis, method
+from suanzi.tensor.core import Tensor, apply, axis, into, method, recorded
+from suanzi.tensor.direct import SMALL
+from suanzi.tensor.modes import modes
 from suanzi.tensor.views import sizes_of
 
 
@@ -29,11 +32,37 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     """
     if not len(tensors):
         raise SuanziError("nothing to join", input="tensors", expected="at least one tensor")
-    given = [t for t in tensors if t.shape != (0,)] or [tensors[0]]
+    first = tensors[0]
+    kind, sizes = first._value.dtype, first._value.shape
+    at = axis(first, dim) if sizes != (0,) else 0
+    alike = bool(sizes)
+    for t in tensors:  # the usual case is told quickly
+        shape = t._value.shape
+        alike = alike and t._value.dtype == kind and shape[:at] == sizes[:at]
+        alike = alike and len(shape) == len(sizes) and shape[at + 1 :] == sizes[at + 1 :]
+    if not alike:
+        tensors, at = _fitted(tensors, dim)
+    operator = _concat(at)
+    values = [t._value for t in tensors]
+    if modes.trace is None and max([v.size for v in values]) <= SMALL:
+        made = recorded(operator, tensors, np.concatenate(values, at))
+    else:
+        made = apply(operator, *tensors)
+    return into(out, made)
+
+
+@functools.cache
+def _concat(at: int) -> Concat:
+    return Concat(axis=at)
+
+
+def _fitted(tensors: Sequence[Tensor], dim: int) -> tuple[list[Tensor], int]:
+    """Of one type, without the empty ones of no other axes; an error where the sizes differ."""
+    given = [t for t in tensors if t._value.shape != (0,)] or [tensors[0]]
     given = _one_type(given)
     at = axis(given[0], dim)
     for number, t in enumerate(given):
-        same = t.ndim == given[0].ndim and all(
+        same = t.ndim == given[0].ndim > 0 and all(
             a == b for i, (a, b) in enumerate(zip(t.shape, given[0].shape, strict=True)) if i != at
         )
         if not same:
@@ -41,8 +70,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
                 "the sizes differ besides along the axis", input=f"tensors[{number}]",
                 expected=f"{given[0].shape} but for axis {at}", found=t.shape,
             )  # fmt: skip
-    made: Tensor = apply(Concat(axis=at), *given)
-    return made if out is None else out._write(made)
+    return given, at
 
 
 concat = concatenate = cat
@@ -73,13 +101,13 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
             "outside of the axis", input="start", expected=f"start + length up to {size}",
             found=f"{start} + {length}",
         )  # fmt: skip
-    return input[(*[slice(None)] * at, slice(begin, begin + length))]  # type: ignore[no-any-return]
+    return input[(*[slice(None)] * at, slice(begin, begin + length))]
 
 
 @method
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place of an axis: a view without it."""
-    return input[(*[slice(None)] * axis(input, dim), int(index))]  # type: ignore[no-any-return]
+    return input[(*[slice(None)] * axis(input, dim), int(index))]
 
 
 @method
@@ -123,7 +151,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     times = sizes_of(dims)
     times = (1,) * (input.ndim - len(times)) + times
     x = input.reshape((*[1] * (len(times) - input.ndim), *input.shape))
-    return apply(Tile(), x, np.array(times, np.int64))  # type: ignore[no-any-return]
+    return apply(Tile(), x, np.array(times, np.int64))
 
 
 @method

@@ -41,24 +41,26 @@ from suanzi.operators import (
 from suanzi.operators._operator import Operator
 from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import Operand, as_tensor_of, cast, mul, result_type, sub, together
-from suanzi.tensor.core import Tensor, apply, in_place, leaf, method
+from suanzi.tensor.core import Tensor, apply, in_place, into, leaf, method, recorded
+from suanzi.tensor.direct import compute
+from suanzi.tensor.modes import modes
 
 
-def _floating(input: Tensor) -> Tensor:
+def floating(input: Tensor) -> Tensor:
     """Whole numbers become floating-point ones, as PyTorch's functions make of them."""
-    if input.dtype.is_floating_point:
-        return input
-    return cast(input, dtypes.get_default_dtype())
-
-
-def _into(out: Tensor | None, made: Tensor) -> Tensor:
-    return made if out is None else out._write(made)
+    if input._value.dtype.kind in "iub":
+        return cast(input, dtypes.get_default_dtype())
+    return input
 
 
 def _unary(name: str, operator: Operator, text: str) -> Callable[..., Tensor]:
     def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-        made: Tensor = apply(operator, _floating(input))
-        return _into(out, made)
+        if out is None and modes.trace is None:
+            value = compute(operator, (input._value,))
+            if value is not None:
+                return recorded(operator, (input,), value)
+        made: Tensor = apply(operator, floating(input))
+        return made if out is None else into(out, made)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{text}, element by element."
@@ -87,13 +89,13 @@ reciprocal = _unary("reciprocal", Reciprocal(), "1 / x")
 
 
 def _kept(name: str, operator: Operator, text: str) -> Callable[..., Tensor]:
-    """A function whose result has the input's type; of whole numbers the rounding ones do nothing."""
+    """A function whose result has the input's type; rounding leaves whole numbers."""
     rounds = isinstance(operator, Floor | Ceil | Round)
 
     def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if rounds and not input.dtype.is_floating_point:
-            return _into(out, input.clone())
-        return _into(out, apply(operator, input))
+            return into(out, input.clone())
+        return into(out, apply(operator, input))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{text}, element by element."
@@ -116,19 +118,19 @@ def _composed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest whole number, halves to even."""
     if not input.dtype.is_floating_point:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     if decimals:
-        return apply(Round(), input * 10.0**decimals) / 10.0**decimals  # type: ignore[no-any-return]
-    return apply(Round(), input)  # type: ignore[no-any-return]
+        return apply(Round(), input * 10.0**decimals) / 10.0**decimals
+    return apply(Round(), input)
 
 
 @_composed
 def trunc(input: Tensor) -> Tensor:
     """Cut towards zero."""
     if not input.dtype.is_floating_point:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     zero = leaf(np.zeros((), input._value.dtype))
-    return apply(Where(), input < zero, ceil(input), floor(input))  # type: ignore[no-any-return]
+    return apply(Where(), input < zero, ceil(input), floor(input))
 
 
 fix = trunc
@@ -155,51 +157,50 @@ def rsqrt(input: Tensor) -> Tensor:
 @_composed
 def log1p(input: Tensor) -> Tensor:
     """log(1 + x), exact for small x: x·log(1+x)/((1+x)-1), by Kahan."""
-    x = _floating(input)
+    x = floating(input)
     one = leaf(np.ones((), x._value.dtype))
     u = x + one
     small = u == one
     rest = u - one
     safe = apply(Where(), small, one, rest)
-    value = apply(Where(), small, x, log(u) * (x.detach() / safe.detach()))
-    return value  # type: ignore[no-any-return]
+    return apply(Where(), small, x, log(u) * (x.detach() / safe.detach()))
 
 
 @_composed
 def expm1(input: Tensor) -> Tensor:
     """e^x - 1, exact for small x: 2·e^(x/2)·sinh(x/2)."""
-    half = _floating(input) * 0.5
-    return exp(half) * sinh(half) * 2.0  # type: ignore[no-any-return]
+    half = floating(input) * 0.5
+    return exp(half) * sinh(half) * 2.0
 
 
 @_composed
 def exp2(input: Tensor) -> Tensor:
     """2^x"""
-    return exp(_floating(input) * math.log(2.0))
+    return exp(floating(input) * math.log(2.0))
 
 
 @_composed
 def log2(input: Tensor) -> Tensor:
     """The logarithm to the base 2."""
-    return log(input) * (1 / math.log(2.0))  # type: ignore[no-any-return]
+    return log(input) * (1 / math.log(2.0))
 
 
 @_composed
 def log10(input: Tensor) -> Tensor:
     """The logarithm to the base 10."""
-    return log(input) * (1 / math.log(10.0))  # type: ignore[no-any-return]
+    return log(input) * (1 / math.log(10.0))
 
 
 @_composed
 def erfc(input: Tensor) -> Tensor:
     """1 - erf(x)"""
-    return 1.0 - erf(input)  # type: ignore[no-any-return]
+    return 1.0 - erf(input)
 
 
 @_composed
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x))"""
-    x = _floating(input)
+    x = floating(input)
     x = x if eps is None else clamp(x, eps, 1 - eps)
     return log(x / (1.0 - x))
 
@@ -214,7 +215,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     x = cast(input, dtype)
     if not any(isinstance(b, Tensor) for b in bounds):
         low, high = (None if b is None else np.asarray(b, dtype.dtype) for b in (min, max))
-        return apply(Clip(), x, low, high)  # type: ignore[no-any-return]
+        return apply(Clip(), x, low, high)
     if min is not None:
         x = maximum(x, as_tensor_of(min, dtype))
     return x if max is None else minimum(x, as_tensor_of(max, dtype))
@@ -237,32 +238,32 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 def maximum(input: Tensor, other: Operand) -> Tensor:
     """The larger of two, element by element; NaN where either is."""
     a, b = together(input, other)
-    return apply(Max(), a, b)  # type: ignore[no-any-return]
+    return apply(Max(), a, b)
 
 
 @method
 def minimum(input: Tensor, other: Operand) -> Tensor:
     """The smaller of two, element by element; NaN where either is."""
     a, b = together(input, other)
-    return apply(Min(), a, b)  # type: ignore[no-any-return]
+    return apply(Min(), a, b)
 
 
 @method
 def isnan(input: Tensor) -> Tensor:
     """Where it is NaN."""
-    return apply(IsNaN(), _floating(input))  # type: ignore[no-any-return]
+    return apply(IsNaN(), floating(input))
 
 
 @method
 def isinf(input: Tensor) -> Tensor:
     """Where it is infinite."""
-    return apply(IsInf(), _floating(input))  # type: ignore[no-any-return]
+    return apply(IsInf(), floating(input))
 
 
 @method
 def isfinite(input: Tensor) -> Tensor:
     """Where it is neither NaN nor infinite."""
-    return (isnan(input) | isinf(input)).logical_not()  # type: ignore[no-any-return]
+    return (isnan(input) | isinf(input)).logical_not()
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
@@ -279,14 +280,14 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask._value.dtype != np.bool_:
         raise SuanziError("a mask is of bools", input="mask", expected="bool", found=mask.dtype)
     filler = as_tensor_of(value, input.dtype)
-    return apply(Where(), mask, filler, input)  # type: ignore[no-any-return]
+    return apply(Where(), mask, filler, input)
 
 
 in_place(masked_fill)
 
 
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
-    return where(condition, self, other)  # type: ignore[no-any-return]
+    return where(condition, self, other)
 
 
 Tensor.where = _where_method  # type: ignore[attr-defined]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators._operator import Array, TensorType
+from suanzi.operators import RandomNormal, RandomUniform
+from suanzi.operators._operator import Array, Operator, TensorType
+from suanzi.operators._types import element_number
 from suanzi.tensor import dtypes
-from suanzi.tensor.core import Tensor, leaf, method, wrap
-from suanzi.tensor.dtypes import dtype as DType
+from suanzi.tensor.core import Tensor, apply, leaf, method, wrap
 from suanzi.tensor.modes import modes
 from suanzi.tensor.views import sizes_of
 
@@ -85,12 +86,16 @@ def set_rng_state(state: Any) -> None:
 
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
+Made = Callable[[Callable[[type[Operator]], Tensor]], Tensor]
+"""The same numbers from those of an operator that draws: RandomUniform or RandomNormal."""
 
 
 def drawn(
-    draw: Draw, sizes: tuple[int, ...], dtype: DType, generator: Generator | None = None
-) -> Tensor:
-    """A tensor of new numbers: of a traced function, new ones at each run."""
+    draw: Draw, sizes: tuple[int, ...], dtype: dtypes.dtype, generator: Generator | None = None,
+    made: Made | None = None,
+) -> Tensor:  # fmt: skip
+    """A tensor of new numbers: of a traced function, new ones at each run; of one that is
+    exported, those that `made` gives."""
     if min(sizes, default=0) < 0:
         raise SuanziError("a size below zero", input="size", expected="0 or more", found=sizes)
 
@@ -100,28 +105,40 @@ def drawn(
 
     if modes.trace is None:
         return wrap(make())
-    traced: Tensor = modes.trace.each_run(TensorType(dtype.dtype, sizes), make, "random")
+
+    def numbers(kind: type[Operator]) -> Tensor:
+        precise = np.dtype(np.float64 if dtype.dtype == np.float64 else np.float32)
+        return apply(kind(shape=sizes, dtype=element_number(precise)))  # type: ignore[call-arg]
+
+    traced: Tensor = modes.trace.each_run(
+        TensorType(dtype.dtype, sizes), make, "random",
+        None if made is None else lambda: made(numbers).to(dtype),
+    )  # fmt: skip
     return traced
 
 
-def _uniform(dtype: DType) -> Draw:
+def _plainly(kind: type[Operator]) -> Made:
+    return lambda numbers: numbers(kind)
+
+
+def _uniform(dtype: dtypes.dtype) -> Draw:
     kind = np.float32 if dtype.itemsize <= 4 else np.float64
     return lambda source, sizes: source.random(sizes, kind)
 
 
-def _normal(dtype: DType) -> Draw:
+def _normal(dtype: dtypes.dtype) -> Draw:
     kind = np.float32 if dtype.itemsize <= 4 else np.float64
     return lambda source, sizes: source.standard_normal(sizes, kind)
 
 
 def _made(
-    draw: Callable[[DType], Draw], size: Any, dtype: DType | None, generator: Generator | None,
-    out: Tensor | None, requires_grad: bool,
+    draw: Callable[[dtypes.dtype], Draw], by: type[Operator], size: Any, dtype: dtypes.dtype | None,
+    generator: Generator | None, out: Tensor | None, requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     kind = dtype or dtypes.get_default_dtype()
     if not kind.is_floating_point:
         raise SuanziError("such numbers are floating-point", input="dtype", found=kind)
-    made = drawn(draw(kind), sizes_of(size), kind, generator)
+    made = drawn(draw(kind), sizes_of(size), kind, generator, _plainly(by))
     if out is not None:
         return out._write(made)
     return made.requires_grad_() if requires_grad else made
@@ -129,28 +146,28 @@ def _made(
 
 def rand(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None,
-    dtype: DType | None = None, layout: Any = None, device: Any = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from 0 to 1, evenly spread, without 1."""
-    return _made(_uniform, size, dtype, generator, out, requires_grad)
+    return _made(_uniform, RandomUniform, size, dtype, generator, out, requires_grad)
 
 
 def randn(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None,
-    dtype: DType | None = None, layout: Any = None, device: Any = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers of the normal distribution of mean 0 and variance 1."""
-    return _made(_normal, size, dtype, generator, out, requires_grad)
+    return _made(_normal, RandomNormal, size, dtype, generator, out, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
+def rand_like(input: Tensor, *, dtype: dtypes.dtype | None = None, **options: Any) -> Tensor:
     """As `rand`, of the input's shape and type."""
     return rand(input.shape, dtype=dtype or input.dtype, **_kept(options))
 
 
-def randn_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
+def randn_like(input: Tensor, *, dtype: dtypes.dtype | None = None, **options: Any) -> Tensor:
     """As `randn`, of the input's shape and type."""
     return randn(input.shape, dtype=dtype or input.dtype, **_kept(options))
 
@@ -161,8 +178,8 @@ def _kept(options: dict[str, Any]) -> dict[str, Any]:
 
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    out: Tensor | None = None, dtype: dtypes.dtype | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Whole numbers from low to high, without high."""
     if size is None:
@@ -173,12 +190,13 @@ def randint(
     made = drawn(
         lambda source, sizes: source.integers(low, high, sizes), sizes_of((size,)),
         dtype or dtypes.int64, generator,
+        lambda numbers: (numbers(RandomUniform) * (high - low) + low).floor(),
     )  # fmt: skip
     return made if out is None else out._write(made)
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None
+    input: Tensor, low: int, high: int | None = None, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """As `randint`, of the input's shape and type."""
     bounds = (0, low) if high is None else (low, high)
@@ -187,18 +205,19 @@ def randint_like(
 
 def randperm(
     n: int, *, generator: Generator | None = None, out: Tensor | None = None,
-    dtype: DType | None = None, layout: Any = None, device: Any = None,
+    dtype: dtypes.dtype | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """The whole numbers below n in some order."""
     return drawn(
-        lambda source, sizes: source.permutation(n), (n,), dtype or dtypes.int64, generator
-    )
+        lambda source, sizes: source.permutation(n), (n,), dtype or dtypes.int64, generator,
+        lambda numbers: numbers(RandomUniform).argsort(),
+    )  # fmt: skip
 
 
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    out: Tensor | None = None, dtype: DType | None = None,
+    out: Tensor | None = None, dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """Numbers of the normal distribution of a mean and a standard deviation."""
     if size is None:
@@ -214,7 +233,7 @@ def bernoulli(
     """1 with the probability that each element gives (or p), else 0."""
     chance = input if p is None else leaf(np.full(input._value.shape, p, input._value.dtype))
     made = (rand(input.shape, generator=generator, dtype=input.dtype) < chance).to(input.dtype)
-    return made if out is None else out._write(made)  # type: ignore[no-any-return]
+    return made if out is None else out._write(made)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
@@ -245,41 +264,64 @@ def multinomial(
     return drawn(draw, (*input.shape[:-1], num_samples), dtypes.int64, generator)
 
 
-def _in_place(name: str, text: str, draw: Callable[..., Draw]) -> None:
+def _in_place(name: str, text: str, draw: Callable[..., tuple[Draw, Made]]) -> None:
     def fill(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
-        return self._write(drawn(draw(*args, **kwargs), tuple(self.shape), self.dtype, generator))
+        how, made = draw(*args, **kwargs)
+        return self._write(drawn(how, tuple(self.shape), self.dtype, generator, made))
 
     fill.__name__, fill.__doc__ = name, text
     method(fill)
 
 
-def _between(from_: float = 0.0, to: float = 1.0, **named: float) -> Draw:
+def _between(from_: float = 0.0, to: float = 1.0, **named: float) -> tuple[Draw, Made]:
     low, high = named.get("from", from_), to
-    return lambda source, sizes: source.uniform(low, high, sizes)
+    return (
+        lambda source, sizes: source.uniform(low, high, sizes),
+        lambda numbers: numbers(RandomUniform) * (high - low) + low,
+    )
 
 
-def _around(mean: float = 0.0, std: float = 1.0) -> Draw:
-    return lambda source, sizes: source.standard_normal(sizes) * std + mean
+def _around(mean: float = 0.0, std: float = 1.0) -> tuple[Draw, Made]:
+    return (
+        lambda source, sizes: source.standard_normal(sizes) * std + mean,
+        lambda numbers: numbers(RandomNormal) * std + mean,
+    )
+
+
+def _rest(numbers: Callable[[type[Operator]], Tensor]) -> Tensor:
+    """Numbers from 0, without it, to 1."""
+    return 1 - numbers(RandomUniform)
 
 
 _in_place("uniform_", "Evenly spread numbers between two.", _between)
 _in_place("normal_", "Numbers of a normal distribution.", _around)
 _in_place(
     "exponential_", "Numbers of an exponential distribution.",
-    lambda lambd=1.0: lambda source, sizes: source.exponential(1 / lambd, sizes),
+    lambda lambd=1.0: (
+        lambda source, sizes: source.exponential(1 / lambd, sizes),
+        lambda numbers: _rest(numbers).log() * (-1 / lambd),
+    ),
 )  # fmt: skip
 _in_place(
     "geometric_", "Numbers of a geometric distribution.",
-    lambda p: lambda source, sizes: source.geometric(p, sizes),
+    lambda p: (
+        lambda source, sizes: source.geometric(p, sizes),
+        lambda numbers: (_rest(numbers).log() * (1 / math.log1p(-p))).ceil().clamp_min(1),
+    ),
 )  # fmt: skip
 _in_place(
     "log_normal_", "Numbers whose logarithms have a normal distribution.",
-    lambda mean=1.0, std=2.0: lambda source, sizes: source.lognormal(mean, std, sizes),
+    lambda mean=1.0, std=2.0: (
+        lambda source, sizes: source.lognormal(mean, std, sizes),
+        lambda numbers: (numbers(RandomNormal) * std + mean).exp(),
+    ),
 )  # fmt: skip
 _in_place(
     "cauchy_", "Numbers of a Cauchy distribution.",
-    lambda median=0.0, sigma=1.0: lambda source, sizes: median
-    + sigma * np.tan(math.pi * (source.random(sizes) - 0.5)),
+    lambda median=0.0, sigma=1.0: (
+        lambda source, sizes: median + sigma * np.tan(math.pi * (source.random(sizes) - 0.5)),
+        lambda numbers: ((numbers(RandomUniform) - 0.5) * math.pi).tan() * sigma + median,
+    ),
 )  # fmt: skip
 
 
@@ -289,7 +331,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     chance = p._value if isinstance(p, Tensor) else p
     return self._write(
         drawn(lambda source, sizes: source.random(sizes) < chance, tuple(self.shape), self.dtype,
-              generator)
+              generator, lambda numbers: numbers(RandomUniform) < p)
     )  # fmt: skip
 
 
@@ -303,7 +345,8 @@ def random_(
     low, high = (0, most) if not from_ and to is None else (0, from_) if to is None else (from_, to)
     return self._write(
         drawn(lambda source, sizes: source.integers(low, high, sizes), tuple(self.shape),
-              self.dtype, generator)
+              self.dtype, generator,
+              lambda numbers: (numbers(RandomUniform) * (high - low) + low).floor())
     )  # fmt: skip
 
 

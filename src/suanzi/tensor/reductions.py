@@ -1,9 +1,10 @@
 """Sums, means, extremes and their kin, over all elements or some axes."""
 
 import builtins
+import functools
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,46 +21,82 @@ from suanzi.operators import (
     ReduceMin,
     ReduceProd,
     ReduceSum,
-    TopK,
 )  # fmt: skip
 from suanzi.operators._operator import Operator
 from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
-from suanzi.tensor.core import Tensor, apply, axis, method, wrap
-from suanzi.tensor.dtypes import dtype as DType
+from suanzi.tensor.core import Tensor, apply, axis, axis_of, method, recorded, wrap
+from suanzi.tensor.direct import reduced
+from suanzi.tensor.modes import modes
+from suanzi.tensor.returns import named
 
 Dims = int | Sequence[int] | None
 
 
-class Extremes(NamedTuple):
-    """Values, and where they were found along the axis."""
-
-    values: Tensor
-    indices: Tensor
+Max, Min = (named(name, "values", "indices") for name in ("max", "min"))
 
 
-def axes_of(input: Tensor, dim: Dims) -> np.ndarray[Any, Any]:
-    """The axes as a reduction takes them; None and an empty list are all."""
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
-        return np.arange(input.ndim, dtype=np.int64)
-    dims = [axis(input, d) for d in ((dim,) if isinstance(dim, int) else dim)]
+F = TypeVar("F", bound=Callable[..., Any])
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(function: F) -> F:
+    """Lets a function take `axis` and `keepdims` too, as PyTorch's reductions do."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        if named:
+            named = {NUMPY_NAMES.get(name, name): value for name, value in named.items()}
+        return function(*args, **named)
+
+    return call  # type: ignore[return-value]
+
+
+@functools.lru_cache(4096)
+def _axes(rank: int, dim: Any) -> tuple[tuple[int, ...], np.ndarray[Any, Any]]:
+    """The axes, and the same as a reduction takes them; None and an empty list are all."""
+    if dim is None or dim == ():
+        dims = tuple(range(rank))
+    else:
+        dims = tuple(axis_of(d, rank) for d in ((dim,) if isinstance(dim, int) else dim))
     if len({*dims}) != len(dims):
         raise SuanziError("an axis appears twice", input="dim", found=dim)
-    return np.array(dims, np.int64)
+    array = np.array(dims, np.int64)
+    array.flags.writeable = False
+    return dims, array
+
+
+def axes_of(input: Tensor, dim: Dims) -> tuple[int, ...]:
+    """The axes counted from the front; None and an empty list are all."""
+    return _axes(input.ndim, _hashable(dim))[0]
+
+
+def _hashable(dim: Any) -> Any:
+    return dim if dim is None or type(dim) in (int, tuple) else tuple(int(d) for d in dim)
+
+
+_operator: Any = functools.lru_cache(256)(lambda kind, keepdim: kind(keepdims=int(keepdim)))
 
 
 def reduce(kind: type[Operator], input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     """A reduction over axes; a tensor without axes is what it is."""
-    if not input.ndim:
-        input = input.reshape(1)
-        return apply(kind(keepdims=0), input, np.array([0]))  # type: ignore[call-arg, no-any-return]
-    axes = axes_of(input, dim)
-    return apply(kind(keepdims=int(keepdim)), input, axes)  # type: ignore[call-arg, no-any-return]
+    rank = len(input._value.shape)
+    if not rank:
+        axes_of(input.reshape(1), dim)
+        return apply(_operator(kind, False), input.reshape(1), np.array([0]))
+    dims, axes = _axes(rank, _hashable(dim))
+    operator = _operator(kind, keepdim)
+    if modes.trace is None:
+        value = reduced(kind, input._value, dims, keepdim)
+        if value is not None:
+            return recorded(operator, (input, axes), value)
+    return apply(operator, input, axes)
 
 
 @method
+@numpy_names
 def sum(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """The sum; of whole numbers and bools in int64."""
     kind = dtype or (input.dtype if input.dtype.is_floating_point else dtypes.int64)
@@ -67,8 +104,9 @@ def sum(
 
 
 @method
+@numpy_names
 def mean(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """The mean, of floating-point numbers."""
     x = input if dtype is None else cast(input, dtype)
@@ -81,8 +119,13 @@ def mean(
 
 
 @method
+@numpy_names
 def prod(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: dtypes.dtype | None = None,
 ) -> Tensor:
     """The product."""
     kind = dtype or (input.dtype if input.dtype.is_floating_point else dtypes.int64)
@@ -90,6 +133,7 @@ def prod(
 
 
 @method
+@numpy_names
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element; gradients are shared evenly among equals."""
     _require_elements(input, dim)
@@ -97,6 +141,7 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 @method
+@numpy_names
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element; gradients are shared evenly among equals."""
     _require_elements(input, dim)
@@ -104,24 +149,26 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _require_elements(input: Tensor, dim: Dims) -> None:
-    if math.prod(input.shape[int(a)] for a in axes_of(input, dim)) == 0:
+    if math.prod(input._value.shape[a] for a in axes_of(input, dim)) == 0:
         raise SuanziError("there is no extreme of no elements", input="input", found=input.shape)
 
 
-def _at_extreme(kind: type[Operator], input: Tensor, dim: int, keepdim: bool) -> Extremes:
+def _at_extreme(kind: type[Operator], input: Tensor, dim: int, keepdim: bool) -> Any:
+    kinds = Max if kind is ArgMax else Min
     if not input.ndim:
         zero = wrap(np.zeros((), np.int64))
-        return Extremes(input.clone(), zero)
+        return kinds(input.clone(), zero)
     at = axis(input, dim)
     _require_elements(input, dim)
     places = apply(kind(axis=at, keepdims=1), input)  # type: ignore[call-arg]
     values = apply(GatherElements(axis=at), input, places)
     if not keepdim:
         values, places = values.squeeze(at), places.squeeze(at)
-    return Extremes(values, places)
+    return kinds(values, places)
 
 
 @method
+@numpy_names
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along an axis, with its place; or of two tensors, `maximum`."""
     if isinstance(dim, Tensor):
@@ -130,6 +177,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @method
+@numpy_names
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along an axis, with its place; or of two tensors, `minimum`."""
     if isinstance(dim, Tensor):
@@ -140,23 +188,26 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 def _arg(kind: type[Operator], input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     if dim is None:
         out = apply(kind(axis=0, keepdims=0), input.reshape(-1))  # type: ignore[call-arg]
-        return out.reshape([1] * input.ndim) if keepdim else out  # type: ignore[no-any-return]
+        return out.reshape([1] * input.ndim) if keepdim else out
     return _at_extreme(kind, input, dim, keepdim).indices
 
 
 @method
+@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is."""
     return _arg(ArgMax, input, dim, keepdim)
 
 
 @method
+@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is."""
     return _arg(ArgMin, input, dim, keepdim)
 
 
 @method
+@numpy_names
 def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
@@ -166,26 +217,28 @@ def var(
         dim, unbiased = None, dim
     less = correction if correction is not None else (0 if unbiased is False else 1)
     axes = axes_of(input, dim)
-    n = math.prod(input.shape[int(a)] for a in axes)
+    n = math.prod(input._value.shape[a] for a in axes)
     middle = reduce(ReduceMean, input, dim, True) if input.ndim else input
     away = input - middle
     total = reduce(ReduceSum, away * away, dim, keepdim)
     rest = builtins.max(0.0, n - less)
     if not rest:
-        return total * float("nan") if n else total / 0.0  # type: ignore[no-any-return]
-    return total * (1.0 / rest)  # type: ignore[no-any-return]
+        return total * float("nan") if n else total / 0.0
+    return total * (1.0 / rest)
 
 
 @method
+@numpy_names
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The standard deviation: the root of `var`."""
-    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()  # type: ignore[no-any-return]
+    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()
 
 
 @method
+@numpy_names
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all are true."""
     truth = cast(cast(input, dtypes.bool_), dtypes.int32)
@@ -195,6 +248,7 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 @method
+@numpy_names
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether any is true."""
     truth = cast(cast(input, dtypes.bool_), dtypes.int32)
@@ -204,40 +258,31 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 @method
+@numpy_names
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log Σ e^x, without overflow."""
     return reduce(ReduceLogSumExp, input, dim, keepdim)
 
 
 @method
-def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+@numpy_names
+def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The sums of the elements so far, along an axis."""
     kind = dtype or (input.dtype if input.dtype.is_floating_point else dtypes.int64)
     x = cast(input, kind)
-    return apply(CumSum(), x, np.array(axis(x, dim))) if x.ndim else x.clone()  # type: ignore[no-any-return]
+    return apply(CumSum(), x, np.array(axis(x, dim))) if x.ndim else x.clone()
 
 
 @method
-def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+@numpy_names
+def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The products of the elements so far, along an axis."""
     kind = dtype or (input.dtype if input.dtype.is_floating_point else dtypes.int64)
     x = cast(input, kind)
-    return apply(CumProd(), x, np.array(axis(x, dim))) if x.ndim else x.clone()  # type: ignore[no-any-return]
-
-
-@method
-def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> Extremes:
-    """The k largest elements along an axis, or the smallest, with their places."""
-    at = axis(input, dim)
-    if not 0 <= k <= input.shape[at]:
-        raise SuanziError("wrong k", input="k", expected=f"0 to {input.shape[at]}", found=k)
-    operator = TopK(axis=at, largest=int(largest), sorted=int(sorted))
-    return Extremes(*apply(operator, input, np.array([k], np.int64)))
+    return apply(CumProd(), x, np.array(axis(x, dim))) if x.ndim else x.clone()
 
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max",
-    "mean", "min", "prod", "std", "sum", "topk", "var",
+    "mean", "min", "prod", "std", "sum", "var",
 ]  # fmt: skip

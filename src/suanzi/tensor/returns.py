@@ -18,5 +18,5 @@ def named(name: str, *fields: str) -> Any:
         parts = ",\n".join(f"{f}={part!r}" for f, part in zip(fields, self, strict=True))
         return f"suanzi.return_types.{name}(\n{parts})"
 
-    made.__repr__ = text
+    made.__repr__ = text  # type: ignore[method-assign]
     return made

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from suanzi.operators import Where
+from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
 from suanzi.tensor.core import Tensor, apply, axis, into, leaf, method
-from suanzi.tensor.dtypes import dtype as Dtype
 from suanzi.tensor.gathering import gather
 from suanzi.tensor.joining import cat
 from suanzi.tensor.pointwise import maximum
@@ -123,7 +123,7 @@ def _without_nan(input: Tensor) -> Tensor:
 
 @method
 def nansum(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Dtype | None = None
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """The sum of what isn't NaN."""
     kept = _without_nan(input) if input.is_floating_point() else input
@@ -132,7 +132,7 @@ def nansum(
 
 @method
 def nanmean(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Dtype | None = None
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """The mean of what isn't NaN."""
     x = input if dtype is None else cast(input, dtype)

@@ -8,7 +8,7 @@ optimizer's state. What it changes in place is an output, to be put back. What i
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from suanzi.operators import Identity
 from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.tensor import dtypes
 from suanzi.tensor.autograd import root
-from suanzi.tensor.core import Tensor, arrays, spliced, wrap
+from suanzi.tensor.core import Tensor, arrays, leaf, spliced, wrap
 from suanzi.tensor.modes import modes
 
 
@@ -43,6 +43,9 @@ class Guard:
 class Tracing:
     """What is known while a function is traced."""
 
+    exporting = False
+    """Whether the graph is for a file, for sizes and runtimes that aren't known here."""
+
     def __init__(self) -> None:
         self.graph = Trace()
         self.captured: dict[int, tuple[Tensor, Symbol]] = {}
@@ -57,9 +60,10 @@ class Tracing:
         """Tensors whose `.grad` was set, and what it was before."""
         self.leaves: dict[int, Tensor] = {}
         """Those to which gradients came."""
-        self._histories: list[tuple[Tensor, Any, int]] = []
+        self._histories: dict[int, tuple[Tensor, Any, int, int]] = {}
+        """Tensors from before whose histories change, and what they were, by id."""
 
-    def __enter__(self) -> "Tracing":
+    def __enter__(self) -> Self:
         if modes.trace is not None:
             raise SuanziError("a function is being traced already", hint="Compile the outer one.")
         modes.trace = self
@@ -69,8 +73,8 @@ class Tracing:
         modes.trace = None
         for tensor, gradient in self.assigned.values():
             tensor._grad = gradient
-        for tensor, node, slot in self._histories:
-            tensor._node, tensor._slot = node, slot
+        for tensor, *history in self._histories.values():
+            tensor._node, tensor._slot, tensor._generation = history
 
     def assign(self, tensor: Tensor) -> None:
         """A tensor's `.grad` is about to be set."""
@@ -82,6 +86,11 @@ class Tracing:
             self.guards.append(Guard(leaf, "_grad", leaf._grad is None, is_none))
         self.leaves[id(leaf)] = leaf
 
+    def remember(self, x: Tensor) -> None:
+        """The history of a tensor is about to change."""
+        if type(x._value) is np.ndarray:
+            self._histories.setdefault(id(x), (x, x._node, x._slot, x._generation))
+
     def visit(self, module: Any) -> None:
         """A module is called: how it works depends on whether it is in training."""
         self.guards.append(Guard(module, "training", module.training))
@@ -90,8 +99,12 @@ class Tracing:
         """A traced tensor that stands for an argument."""
         return wrap(self.graph.input(kind, self.graph.fresh(name)))
 
-    def each_run(self, kind: TensorType, make: Callable[[], Array], name: str) -> Tensor:
-        """A traced tensor whose value `make` gives at each run."""
+    def each_run(
+        self, kind: TensorType, make: Callable[[], Array], name: str,
+        nodes: Callable[[], Tensor] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """A traced tensor whose value `make` gives at each run. `nodes` makes one in the graph
+        itself, for those that leave Python."""
         symbol = self.graph.input(kind, self.graph.fresh(name))
         self.fresh.append((symbol, make))
         return wrap(symbol)
@@ -132,17 +145,21 @@ class Tracing:
             whole = new
         else:
             before = wrap(base._value if traced else self._now(base))
-            before._node, before._slot = base._node, base._slot
+            if x._follows:
+                before._node, before._slot = base._node, base._slot
             whole = spliced(before, x._chain, new)
         symbol = self.symbol(whole)
+        self.remember(base)
         if traced:
             base._value = symbol
         else:
             self._capture(base)
             self.current[id(base)] = symbol
-            self._histories.append((base, base._node, base._slot))
-        if recorded:
+        if recorded and x._follows:
             base._node, base._slot = whole._node, whole._slot
+        elif recorded:
+            self.remember(x)
+            x._node, x._slot = new._node, new._slot
         base._generation += 1
         if x is not base and isinstance(x._value, Symbol):
             x._refresh()
@@ -181,6 +198,7 @@ def scalar(read: Callable[[], float]) -> Any:
         return read()
     kind = dtypes.get_default_dtype().dtype
     made: Tensor = modes.trace.each_run(
-        TensorType(kind, ()), lambda: np.asarray(read(), kind), "number"
-    )
+        TensorType(kind, ()), lambda: np.asarray(read(), kind), "number",
+        lambda: leaf(np.asarray(read(), kind)),
+    )  # fmt: skip
     return made

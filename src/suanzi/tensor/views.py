@@ -1,22 +1,36 @@
 """Other shapes of the same memory: reshape, transpose, expand and their kin."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators import Expand, Reshape, Transpose
-from suanzi.tensor.core import Size, Tensor, apply, axis, method
+from suanzi.operators import Expand, Gather, Reshape, Transpose
+from suanzi.tensor.autograd import root
+from suanzi.tensor.core import Size, Step, Tensor, apply, axis, method, wrap
 from suanzi.tensor.modes import modes
 
-RESHAPE = Reshape(allowzero=1)
+RESHAPE, GATHER = Reshape(allowzero=1), Gather(axis=0)
+
+
+def _reshaping(_shape: Any, sizes: tuple[int, ...]) -> Sequence[Step]:
+    return ((RESHAPE, (sizes,)),)
+
+
+def _permuting(_shape: Any, order: tuple[int, ...]) -> Sequence[Step]:
+    return ((Transpose(perm=order), ()),)
+
+
+def _expanding(_shape: Any, sizes: tuple[int, ...]) -> Sequence[Step]:
+    return ((Expand(), (sizes,)),)
 
 
 def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one, or as one sequence, as whole numbers."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int | np.integer | Tensor):
+    one = len(sizes) == 1 and type(sizes[0]) is not int
+    if one and not isinstance(sizes[0], int | np.integer | Tensor):
         sizes = tuple(sizes[0])
     return tuple([s if type(s) is int else int(s) for s in sizes])
 
@@ -39,23 +53,28 @@ def resolved(input: Tensor, sizes: Sequence[int]) -> tuple[int, ...]:
 @method
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; one size may be -1. A view where that can be."""
-    sizes = resolved(input, sizes_of(shape))
+    sizes = sizes_of(shape)
     value = input._value
+    if -1 in sizes or modes.trace is not None:
+        sizes = resolved(input, sizes)
     if modes.trace is None:
-        new = value.reshape(sizes)
+        try:
+            new = value.reshape(sizes)
+        except ValueError:
+            sizes = resolved(input, sizes)  # its error says what is wrong
+            raise
         shared = new.base is not None and (new.base is value or new.base is value.base)
         if shared or value.flags.c_contiguous:
-            return input._view(new, (RESHAPE, (sizes,)))
-        out = apply(RESHAPE, input, np.array(sizes, np.int64))
-        return out  # type: ignore[no-any-return]
-    return input._view(None, (RESHAPE, (sizes,)))
+            return input._view(new, _reshaping, sizes)
+        return apply(RESHAPE, input, np.array(sizes, np.int64))
+    return input._view(None, _reshaping, sizes)
 
 
 @method
 def view(input: Tensor, *shape: Any) -> Tensor:
     """`reshape` that never copies; or, for a dtype, the same bytes read as others."""
     if len(shape) == 1 and hasattr(shape[0], "category"):
-        return input.view_dtype(shape[0])  # type: ignore[no-any-return]
+        return input.view_dtype(shape[0])
     out = reshape(input, *shape)
     if modes.trace is None and out._base is None and out.numel():
         raise SuanziError(
@@ -134,7 +153,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
             found=sizes_of(dims),
         )  # fmt: skip
     value = input._value.transpose(order) if modes.trace is None else None
-    return input._view(value, (Transpose(perm=order), ()))
+    return input._view(value, _permuting, order)
 
 
 @method
@@ -191,9 +210,9 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
             found=wanted,
         )  # fmt: skip
     if full == shape:
-        return input._view(input._value, (RESHAPE, (shape,)))
+        return input._view(input._value, _reshaping, shape)
     value = np.broadcast_to(input._value, full) if modes.trace is None else None
-    return input._view(value, (Expand(), (full,)))
+    return input._view(value, _expanding, full)
 
 
 @method
@@ -211,14 +230,95 @@ def _mT(input: Tensor) -> Tensor:
 
 
 def _T(input: Tensor) -> Tensor:
-    return permute(input, list(range(input.ndim))[::-1])
+    order = tuple(range(len(input._value.shape) - 1, -1, -1))
+    value = input._value.T if modes.trace is None else None
+    return input._view(value, _permuting, order)
 
 
 Tensor.T = Tensor.H = property(_T)  # type: ignore[attr-defined]
 Tensor.mT = Tensor.mH = property(_mT)  # type: ignore[attr-defined]
 
+
+def _striding(_shape: Any, places: Any) -> Sequence[Step]:
+    flat = (RESHAPE, ((-1,),))
+    return (flat, (GATHER, (places.reshape(-1),)), (RESHAPE, (places.shape,)))
+
+
+@method
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """A view of the memory at steps of one's own; while a function is traced, a copy."""
+    base = root(input)
+    first = storage_offset if storage_offset is not None else (
+        input.storage_offset() if modes.trace is None else 0)  # fmt: skip
+    places = np.array(first)
+    for n, step in zip(size, stride, strict=True):
+        places = places[..., None] + np.arange(n) * step
+    if places.size and not 0 <= places.min() <= places.max() < base.numel():
+        raise SuanziError(
+            "outside of the memory", input="size", expected=f"{base.numel()} elements",
+            found=f"places {places.min()} to {places.max()}",
+        )  # fmt: skip
+    if modes.trace is not None:
+        return base._view(None, _striding, places)
+    memory = base._value
+    if not memory.flags.c_contiguous:
+        raise SuanziError("the memory isn't in order", hint="Make it so with .contiguous().")
+    at = memory.reshape(-1)[first:]
+    bytes_ = [step * memory.itemsize for step in stride]
+    value = np.lib.stride_tricks.as_strided(at, tuple(size), bytes_)
+    return base._view(value, _striding, places)
+
+
+@method
+def view_dtype(input: Tensor, dtype: Any) -> Tensor:
+    """The same bytes read as numbers of another type."""
+    try:
+        made = wrap(input.numpy_().view(dtype.dtype))
+    except ValueError as error:
+        raise SuanziError(f"the bytes can't be read so: {error}", input="dtype") from error
+    return made
+
+
+def _become(self: Tensor, view: Tensor) -> Tensor:
+    """The tensor itself as the view: as PyTorch's squeeze_, t_ and their kin."""
+    if self._requires_grad and modes.grad and self._node is None:
+        raise SuanziError("a leaf that requires a gradient can't be changed in place")
+    if self._base is None and modes.trace is None:
+        # The memory stays with a tensor of its own, whose view this one becomes.
+        memory = wrap(self._value)
+        memory.__dict__.update(self.__dict__)
+        view._base = memory
+    self.__dict__.update(view.__dict__)
+    return self
+
+
+def _in_place_view(function: Callable[..., Tensor]) -> None:
+    def change(self: Tensor, *args: Any) -> Tensor:
+        return _become(self, function(self, *args))
+
+    change.__name__ = f"{function.__name__}_"
+    change.__doc__ = f"As `{function.__name__}`, of the tensor itself."
+    method(change)
+
+
+for _function in (squeeze, unsqueeze, transpose, t):
+    _in_place_view(_function)
+Tensor.swapaxes_ = Tensor.swapdims_ = Tensor.transpose_  # type: ignore[attr-defined]
+
+
+@method
+def detach_(self: Tensor) -> Tensor:
+    """Apart from the gradients from here on."""
+    if self._base is not None:
+        raise SuanziError("a view can't be detached in place", hint="Use detach().")
+    self._node, self._requires_grad = None, False
+    return self
+
+
 __all__ = [
-    "Size", "broadcast_to", "expand", "expand_as", "flatten", "moveaxis", "movedim", "permute",
-    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
-    "view", "view_as",
+    "Size", "as_strided", "broadcast_to", "expand", "expand_as", "flatten", "moveaxis",
+    "movedim", "permute", "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose",
+    "unflatten", "unsqueeze", "view", "view_as",
 ]  # fmt: skip
