@@ -1,5 +1,7 @@
 """PyTorch's own databases of modules and functions, run on Suanzi beside PyTorch."""
 
+import dataclasses
+
 import numpy as np
 
 import suanzi
@@ -7,27 +9,53 @@ import suanzi
 DTYPES = ("float16", "bfloat16", "float32", "float64", "int8", "uint8", "int16", "int32", "int64")
 
 
-def ours(value):
-    """PyTorch's tensors, types and functions as Suanzi's, in nested lists and dictionaries too."""
+def ours(value, known=None):
+    """PyTorch's tensors, types and functions as Suanzi's, in nested lists and dictionaries too;
+    what is one tensor there is one here. `known`: those made already, by id."""
     import torch
 
+    known = {} if known is None else known
+
+    def again(inner):
+        return ours(inner, known)
+
     if isinstance(value, torch.Tensor):
-        made = suanzi.tensor(value.detach().numpy().copy())
-        return made.requires_grad_() if value.requires_grad else made
+        if id(value) not in known:
+            made = suanzi.tensor(value.detach().numpy().copy())
+            known[id(value)] = made.requires_grad_() if value.requires_grad else made
+        return known[id(value)]
     if isinstance(value, torch.dtype):
         return getattr(suanzi, str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return suanzi.device("cpu")
     if isinstance(value, torch.nn.utils.rnn.PackedSequence):
-        return suanzi.nn.utils.rnn.PackedSequence(*map(ours, value))
+        return suanzi.nn.utils.rnn.PackedSequence(*map(again, value))
     if isinstance(value, dict):
-        return {k: ours(v) for k, v in value.items()}
+        return {k: again(v) for k, v in value.items()}
     if isinstance(value, torch.Size):
         return suanzi.Size(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(ours, value))
+        return type(value)(*map(again, value))
     if isinstance(value, list | tuple):
-        return type(value)(map(ours, value))
+        return type(value)(map(again, value))
+    if dataclasses.is_dataclass(value):
+        made = {f.name: again(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return getattr(suanzi.nn, type(value).__name__)(**made)
+    if isinstance(value, torch.nn.TransformerEncoderLayer):
+        attention, norm = value.self_attn, value.norm1
+        return suanzi.nn.TransformerEncoderLayer(
+            attention.embed_dim,
+            attention.num_heads,
+            value.linear1.out_features,
+            value.dropout.p,
+            again(value.activation),
+            norm.eps,
+            attention.batch_first,
+            value.norm_first,
+            value.linear1.bias is not None,
+        )
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return suanzi.nn.PairwiseDistance(value.norm, value.eps, value.keepdim)
     if callable(value) and getattr(value, "__module__", "").startswith("torch"):
         found = getattr(suanzi.nn.functional, value.__name__, None)
         return found or getattr(suanzi, value.__name__)
@@ -43,6 +71,24 @@ def tensors(value):
     if isinstance(value, list | tuple):
         return [t for v in value for t in tensors(v)]
     return []
+
+
+def replaced(value, new):
+    """The value with its tensors replaced by those that `new` gives for their ids."""
+    if hasattr(value, "requires_grad"):
+        return new.get(id(value), value)
+    if isinstance(value, dict):
+        return {k: replaced(v, new) for k, v in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(replaced(v, new) for v in value)
+    return value
+
+
+def keep_gradients(value):
+    """Makes PyTorch's tensors keep their gradients, those that were computed from others too."""
+    for t in tensors(value):
+        if t.requires_grad:
+            t.retain_grad()
 
 
 def array(t):

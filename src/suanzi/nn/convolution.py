@@ -26,7 +26,6 @@ class _Conv(Module):
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
         padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
         padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-        output_padding: Any = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         n = self.axes
@@ -44,7 +43,7 @@ class _Conv(Module):
         self.kernel_size = spread(kernel_size, n, "kernel_size", 1)
         self.stride = spread(stride, n, "stride", 1)
         self.dilation = spread(dilation, n, "dilation", 1)
-        self.output_padding = spread(output_padding, n, "output_padding")
+        self.output_padding = (0,) * n
         self.padding_mode = padding_mode
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
@@ -66,7 +65,7 @@ class _Conv(Module):
         if self.transposed:
             shape = (in_channels, out_channels // groups)
         self.weight = Parameter(empty(*shape, *self.kernel_size, dtype=dtype))
-        self.bias: Parameter | None = None
+        self.bias: Parameter | None
         if bias:
             self.bias = Parameter(empty(out_channels, dtype=dtype))
         else:
@@ -87,7 +86,7 @@ class _Conv(Module):
         if self.padding_mode != "zeros":
             input = F.pad(input, self._around, PADDINGS[self.padding_mode])
             padding = 0
-        return self._function(input, self.weight, self.bias, self.stride, padding, self.dilation,
+        return self._function(input, self.weight, self.bias, self.stride, padding, self.dilation,  # type: ignore[no-any-return]
                               self.groups)  # fmt: skip
 
     _function: Any
@@ -149,13 +148,14 @@ class _ConvTranspose(_Conv):
             raise SuanziError("wrong padding", input="padding", expected="sizes", found=padding)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, device, dtype, output_padding,
+            padding_mode, device, dtype,
         )  # fmt: skip
+        self.output_padding = spread(output_padding, self.axes, "output_padding")
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         """Of the sizes that a stride maps to one, `output_size` chooses (sizes, or a shape)."""
         extra = self.output_padding if output_size is None else self._extra(input, output_size)
-        return self._function(input, self.weight, self.bias, self.stride, self.padding, extra,
+        return self._function(input, self.weight, self.bias, self.stride, self.padding, extra,  # type: ignore[no-any-return]
                               self.groups, self.dilation)  # fmt: skip
 
     def _extra(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
@@ -213,53 +213,63 @@ class ConvTranspose3d(_ConvTranspose):
     _function = staticmethod(F.conv_transpose3d)
 
 
-class _LazyConv(LazyModuleMixin):
+class _Lazy(LazyModuleMixin, _Conv):
     """A convolution that learns its in_channels from its first input."""
 
-    axes: int
-    in_channels: int
-    groups: int
-    transposed: bool
-    weight: Parameter
-    bias: Parameter | None
-
-    def __init__(self, out_channels: int, kernel_size: Any, *args: Any, **kwargs: Any) -> None:
-        bias = kwargs.get("bias", args[5] if len(args) > 5 else True)
-        kwargs["bias"] = False
-        super().__init__(0, 0, kernel_size, *args[:5], *([False] if len(args) > 5 else []),
-                         *args[6:], **(kwargs if len(args) <= 5 else _without_bias(kwargs)))  # fmt: skip
+    def _await(self, out_channels: int, bias: bool, dtype: Any) -> None:
+        """The parameters, whose sizes are to come."""
         self.out_channels = out_channels
-        self.weight = UninitializedParameter(dtype=kwargs.get("dtype"))
+        self.weight = UninitializedParameter(dtype=dtype)
         if bias:
-            self.bias = UninitializedParameter(dtype=kwargs.get("dtype"))
+            self.bias = UninitializedParameter(dtype=dtype)
 
     def initialize_parameters(self, input: Tensor, *_: Any, **__: Any) -> None:
-        if not isinstance(self.weight, UninitializedParameter):
+        if not self.has_uninitialized_params():
             return
         ranks = (self.axes + 1, self.axes + 2)
         if input.ndim not in ranks:
-            raise SuanziError("wrong rank", input="input", expected=f"{ranks[0]} or {ranks[1]}",
-                              found=tuple(input.shape))  # fmt: skip
+            raise SuanziError("wrong rank", input="input", found=tuple(input.shape),
+                              expected=f"{ranks[0]} or {ranks[1]} axes")  # fmt: skip
         self.in_channels = int(input.shape[-self.axes - 1])
         if self.in_channels % self.groups:
             raise SuanziError("the channels don't divide into groups", input="input",
-                              expected=f"a multiple of {self.groups}", found=self.in_channels)  # fmt: skip
+                              expected=f"a multiple of {self.groups} channels",
+                              found=self.in_channels)  # fmt: skip
         shape = (self.out_channels, self.in_channels // self.groups)
         if self.transposed:
             shape = (self.in_channels, self.out_channels // self.groups)
         with no_grad():
-            self.weight.materialize((*shape, *self.kernel_size))
+            if isinstance(self.weight, UninitializedParameter):
+                self.weight.materialize((*shape, *self.kernel_size))
             if isinstance(self.bias, UninitializedParameter):
                 self.bias.materialize((self.out_channels,))
             self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        if not isinstance(self.weight, UninitializedParameter) and self.in_channels:
-            super().reset_parameters()  # type: ignore[misc]
+        if not self.has_uninitialized_params() and self.in_channels:
+            super().reset_parameters()
 
 
-def _without_bias(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in kwargs.items() if k != "bias"}
+class _LazyConv(_Lazy):
+    def __init__(
+        self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros",
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode,
+                         device, dtype)  # fmt: skip
+        self._await(out_channels, bias, dtype)
+
+
+class _LazyConvTranspose(_Lazy):
+    def __init__(
+        self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
+        padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False,
+                         dilation, padding_mode, device, dtype)  # fmt: skip
+        self._await(out_channels, bias, dtype)
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -280,19 +290,19 @@ class LazyConv3d(_LazyConv, Conv3d):
     cls_to_become = Conv3d
 
 
-class LazyConvTranspose1d(_LazyConv, ConvTranspose1d):
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     """A ConvTranspose1d that learns its in_channels from its first input."""
 
     cls_to_become = ConvTranspose1d
 
 
-class LazyConvTranspose2d(_LazyConv, ConvTranspose2d):
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
     """A ConvTranspose2d that learns its in_channels from its first input."""
 
     cls_to_become = ConvTranspose2d
 
 
-class LazyConvTranspose3d(_LazyConv, ConvTranspose3d):
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
     """A ConvTranspose3d that learns its in_channels from its first input."""
 
     cls_to_become = ConvTranspose3d

@@ -19,7 +19,7 @@ class _Normalization(Module):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None,
+        dtype: Any = None, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -28,9 +28,11 @@ class _Normalization(Module):
         self.bias: Parameter | None
         if affine:
             self.weight = Parameter(empty(num_features, dtype=dtype))
-            self.bias = Parameter(empty(num_features, dtype=dtype))
         else:
             self.register_parameter("weight", None)
+        if affine and bias:
+            self.bias = Parameter(empty(num_features, dtype=dtype))
+        else:
             self.register_parameter("bias", None)
         tracked = track_running_stats
         self.running_mean: Tensor | None
@@ -53,8 +55,9 @@ class _Normalization(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and no batches yet."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     ranks: tuple[int, ...] = ()
@@ -69,7 +72,7 @@ class _Normalization(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -119,6 +122,19 @@ class BatchNorm3d(_BatchNorm):
 class SyncBatchNorm(_BatchNorm):
     """BatchNorm over all processes: there is one here, so it is BatchNorm of any rank."""
 
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, process_group: Any = None,
+        device: Any = None, dtype: Any = None, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
+                         bias)  # fmt: skip
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module with its batch normalizations in place: with one process they do the same."""
+        return module
+
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim < 2:
             raise SuanziError("wrong rank", input="input", expected="at least 2 axes",
@@ -129,8 +145,10 @@ class _InstanceNorm(_Normalization):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
         track_running_stats: bool = False, device: Any = None, dtype: Any = None,
+        bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
+                         bias)  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
         """input with or without a batch axis."""
@@ -144,7 +162,7 @@ class _InstanceNorm(_Normalization):
             x, self.running_mean, self.running_var, self.weight, self.bias,
             self.training or not self.track_running_stats, self.momentum or 0.0, self.eps,
         )  # fmt: skip
-        return y.squeeze(0) if alone else y  # type: ignore[no-any-return]
+        return y.squeeze(0) if alone else y
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -165,26 +183,27 @@ class InstanceNorm3d(_InstanceNorm):
     ranks = (4, 5)
 
 
-class _LazyNormalization(LazyModuleMixin):
+class _LazyNormalization(LazyModuleMixin, _Normalization):
     """A normalization that learns its num_features from its first input."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        names = ("eps", "momentum", "affine", "track_running_stats", "device", "dtype")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        usual = not isinstance(self, _InstanceNorm)
-        affine = given.pop("affine", usual)
-        tracked = given.pop("track_running_stats", usual)
-        super().__init__(0, affine=False, track_running_stats=False, **given)
-        self.affine, self.track_running_stats = affine, tracked
+    def __init__(
+        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: Any = None, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(0, eps, momentum, False, False, device, dtype)
+        self.affine, self.track_running_stats = affine, track_running_stats
         if affine:
-            self.weight, self.bias = UninitializedParameter(), UninitializedParameter()
-        if tracked:
-            self.running_mean, self.running_var = UninitializedBuffer(), UninitializedBuffer()
+            self.weight = UninitializedParameter(dtype=dtype)
+            if bias:
+                self.bias = UninitializedParameter(dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(dtype=dtype)
+            self.running_var = UninitializedBuffer(dtype=dtype)
             self.num_batches_tracked = tensor(0, dtype=int64)
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.num_features:
-            super().reset_parameters()  # type: ignore[misc]
+            super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor, *_: Any, **__: Any) -> None:
         if not self.has_uninitialized_params():
@@ -275,7 +294,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -354,7 +374,10 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):
@@ -374,3 +397,6 @@ class LocalResponseNorm(Module):
 
 class CrossMapLRN2d(LocalResponseNorm):
     """LocalResponseNorm over pictures."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)

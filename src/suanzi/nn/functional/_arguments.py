@@ -35,6 +35,11 @@ def spread(value: Any, count: int, name: str, least: int = 0) -> tuple[int, ...]
     return _spread(value, count, name, least)
 
 
+def frozen(value: Any) -> Any:
+    """The value; a list as a tuple, which can be a cache's key."""
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
 def require_tensor(value: Any, name: str = "input") -> None:
     """That an argument is a tensor."""
     if not isinstance(value, Tensor):

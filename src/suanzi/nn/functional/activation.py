@@ -42,10 +42,10 @@ RELU = Relu()
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)"""
-    value = getattr(input, "_value", None)
-    if type(value) is np.ndarray and value.size <= 4096 and not inplace and modes.trace is None:
-        if not (modes.grad and input.requires_grad) and value.ndim:
-            return wrap(np.maximum(value, 0))
+    value: Any = getattr(input, "_value", None)
+    small = type(value) is np.ndarray and value.ndim > 0 and value.size <= 4096
+    if small and not inplace and modes.trace is None and not (modes.grad and input.requires_grad):
+        return wrap(np.maximum(value, 0))
     return _done(input, RELU, inplace)
 
 
@@ -99,7 +99,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channels = input.shape[1] if input.ndim > 1 else 1
     if count not in (1, channels) or weight.ndim > 1:
         raise SuanziError("wrong number of weights", input="weight",
-                          expected=f"1, or {channels}, one for each channel", found=count)  # fmt: skip
+                          expected=f"1, or {channels}: one for each", found=count)  # fmt: skip
     if count > 1:
         weight = weight.reshape(-1, *[1] * (input.ndim - 2))
     elif input.ndim == 0:
@@ -286,7 +286,7 @@ def _along(
                           expected=f"{-max(rank, 1)} to {max(rank, 1) - 1}")  # fmt: skip
     if not rank:
         return _along(kind, x.reshape(1), 0, None).reshape(())  # type: ignore[no-any-return]
-    return apply(_of_axis(kind, axis), x)  # type: ignore[no-any-return]
+    return apply(_of_axis(kind, axis), x)  # type: ignore[no-any-return, arg-type]
 
 
 def softmax(
@@ -311,9 +311,9 @@ def softmin(
 
 
 def gumbel_softmax(
-    logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """A sample of the categories that the logits weigh, softly, or as one-hot with soft gradients."""
+    """A sample of the categories that the logits weigh: softly, or one-hot with soft gradients."""
     noise = -(-(rand(logits.shape, dtype=logits.dtype).clamp(min=1e-20).log())).log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
@@ -323,4 +323,4 @@ def gumbel_softmax(
     shape = [1] * logits.ndim
     shape[dim] = -1
     one = (places.reshape(shape) == index).to(logits.dtype)
-    return one - soft.detach() + soft
+    return one - soft.detach() + soft  # type: ignore[no-any-return]

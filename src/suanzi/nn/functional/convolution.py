@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from suanzi.errors import SuanziError
-from suanzi.nn.functional._arguments import batched, require_tensor, spread
+from suanzi.nn.functional._arguments import batched, frozen, require_tensor, spread
 from suanzi.operators import Conv, ConvTranspose
 from suanzi.tensor import Tensor, apply
 
@@ -32,10 +32,6 @@ def _conv(
     return Conv(strides=strides, pads=pads, dilations=dilations, group=groups)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else value
-
-
 def _check(weight: Tensor, input: Tensor, axes: int, groups: int) -> None:
     require_tensor(weight, "weight")
     if weight.ndim != axes + 2:
@@ -61,7 +57,7 @@ def _convolve(
             expected=f"{channels} channels (weight {tuple(weight.shape)}, groups {groups})",
             found=f"{x.shape[1]}: {tuple(input.shape)}",
         )  # fmt: skip
-    operator = _conv(axes, _frozen(stride), _frozen(padding), _frozen(dilation), groups,
+    operator = _conv(axes, frozen(stride), frozen(padding), frozen(dilation), groups,
                      tuple(weight._value.shape[2:]))  # fmt: skip
     try:
         y: Tensor = apply(operator, x, weight, *(() if bias is None else (bias,)))
@@ -106,6 +102,13 @@ def conv3d(
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """conv1d of an input (L, N, C) with a weight (k, C, M): channels last, the batch in between."""
+    require_tensor(weight, "weight")
+    x, w = input.permute(1, 2, 0), weight.permute(2, 1, 0)
+    return conv1d(x, w, bias, padding=pad).permute(2, 0, 1)  # type: ignore[no-any-return]
+
+
 @functools.lru_cache(1024)
 def _transposed(
     axes: int, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
@@ -138,7 +141,7 @@ def _transpose(
             found=f"{x.shape[1]}: {tuple(input.shape)}",
         )  # fmt: skip
     operator = _transposed(
-        axes, _frozen(stride), _frozen(padding), _frozen(output_padding), groups, _frozen(dilation)
+        axes, frozen(stride), frozen(padding), frozen(output_padding), groups, frozen(dilation)
     )
     try:
         y: Tensor = apply(operator, x, weight, *(() if bias is None else (bias,)))

@@ -82,5 +82,3 @@ def feature_alpha_dropout(
     """`alpha_dropout` of whole channels."""
     shape = (*input.shape[:2], *[1] * (input.ndim - 2))
     return _alpha(input, p, training, inplace, shape)
-
-

@@ -8,6 +8,7 @@ from suanzi.errors import SuanziError
 from suanzi.nn.functional._arguments import require_tensor
 from suanzi.operators import Add, Einsum, Gemm, MatMul
 from suanzi.tensor import Tensor, apply, wrap
+from suanzi.tensor.core import recorded as done
 from suanzi.tensor.modes import modes
 
 GEMM, MATMUL, ADD = Gemm(transB=1), MatMul(), Add()
@@ -35,15 +36,17 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     )
     small = type(x) is np.ndarray and x.size * w.size <= 1 << 18 and modes.trace is None
-    if small and not recorded:
+    plain = len(x.shape) == 2 and len(w.shape) == 2
+    given = (input, weight) if bias is None else (input, weight, bias)
+    if small and (plain or not recorded):
         y: Any = x @ w.T
         if bias is not None:
             y += bias._value
-        return wrap(np.asarray(y))
-    if len(x.shape) == 2 and len(w.shape) == 2:
-        return cast(Tensor, apply(GEMM, input, weight, *(() if bias is None else (bias,))))
+        return done(GEMM, given, np.asarray(y)) if recorded else wrap(np.asarray(y))
+    if plain:
+        return cast(Tensor, apply(GEMM, *given))
     y = apply(MATMUL, input, weight.t())
-    return y if bias is None else y + bias
+    return y if bias is None else y + bias  # type: ignore[no-any-return]
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -18,6 +18,9 @@ from suanzi.operators import (
 )  # fmt: skip
 from suanzi.tensor import Tensor, apply, finfo, leaf, no_grad
 
+STASH = {np.dtype(np.float64): 11}
+"""ONNX's number of the type to compute in, where it isn't float32."""
+
 _batch = functools.lru_cache(64)(BatchNormalization)
 _group = functools.lru_cache(64)(GroupNormalization)
 _layer = functools.lru_cache(64)(LayerNormalization)
@@ -42,6 +45,11 @@ def _of_channels(given: Tensor | None, value: float, count: int, input: Tensor, 
     return given
 
 
+def _positive(eps: float) -> None:
+    if eps <= 0:
+        raise SuanziError("wrong eps", input="eps", expected="above 0", found=eps)
+
+
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
@@ -53,7 +61,10 @@ def batch_norm(
     variance unbiased); else they are the running ones.
     """
     require_tensor(input)
+    _positive(eps)
     if input.ndim < 2:
+        if not input.numel():
+            return input.clone()  # type: ignore[no-any-return]
         raise SuanziError("wrong rank", input="input", expected="at least 2 axes",
                           found=tuple(input.shape))  # fmt: skip
     C = input.shape[1]
@@ -71,7 +82,10 @@ def batch_norm(
                               expected=f"a tensor of {C}", found="None")  # fmt: skip
         mean = _of_channels(running_mean, 0.0, C, input, "running_mean")
         var = _of_channels(running_var, 1.0, C, input, "running_var")
-        return apply(_batch(epsilon=float(eps)), input, scale, shift, mean, var)[0]  # type: ignore[no-any-return]
+        return apply(_batch(epsilon=float(eps)), input, scale, shift, mean, var)  # type: ignore[no-any-return]
+    if not count:  # no statistics, and no places for them
+        across = (1, C, *[1] * (input.ndim - 2))
+        return input * scale.reshape(across) + shift.reshape(across)  # type: ignore[no-any-return]
     # ONNX's momentum is what stays of the old: with 0 the outputs are the batch's own statistics.
     operator = _batch(epsilon=float(eps), momentum=0.0, training_mode=1)
     kind = input._value.dtype
@@ -148,9 +162,10 @@ def layer_norm(
     scale = weight
     if scale is None:
         scale = leaf(_filled(1.0, int(np.prod(shape)), input._value.dtype).reshape(shape))
-    operator = _layer(axis=-len(shape), epsilon=float(eps))
+    stash = STASH.get(input._value.dtype, 1)
+    operator = _layer(axis=-len(shape), epsilon=float(eps), stash_type=stash)
     made = apply(operator, input, scale, *(() if bias is None else (bias,)))
-    return made[0] if isinstance(made, tuple) else made
+    return made[0] if isinstance(made, tuple) else made  # type: ignore[no-any-return]
 
 
 def rms_norm(
@@ -164,7 +179,9 @@ def rms_norm(
     if scale is None:
         scale = leaf(_filled(1.0, int(np.prod(shape)), input._value.dtype).reshape(shape))
     small = finfo(input.dtype).eps if eps is None else float(eps)
-    return apply(_rms(axis=-len(shape), epsilon=small), input, scale)  # type: ignore[no-any-return]
+    stash = STASH.get(input._value.dtype, 1)
+    operator = _rms(axis=-len(shape), epsilon=small, stash_type=stash)
+    return apply(operator, input, scale)  # type: ignore[no-any-return]
 
 
 def group_norm(
@@ -184,11 +201,13 @@ def group_norm(
         )  # fmt: skip
     if input.numel() // max(1, input.shape[0] * num_groups) == 1:
         raise SuanziError("one value for each group has no variance", input="input",
-                          expected="more than 1 value per group", found=tuple(input.shape))  # fmt: skip
+                          expected="more than 1 per group", found=tuple(input.shape))  # fmt: skip
     scale = _of_channels(weight, 1.0, C, input, "weight")
     shift = _of_channels(bias, 0.0, C, input, "bias")
     x = input.unsqueeze(-1) if input.ndim == 2 else input
-    y: Tensor = apply(_group(num_groups=num_groups, epsilon=float(eps)), x, scale, shift)
+    stash = STASH.get(input._value.dtype, 1)
+    operator = _group(num_groups=num_groups, epsilon=float(eps), stash_type=stash)
+    y: Tensor = apply(operator, x, scale, shift)
     return y.reshape(input.shape) if input.ndim == 2 else y
 
 

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.nn.functional._arguments import batched, spread
+from suanzi.nn.functional._arguments import batched, frozen, spread
 from suanzi.operators import (
-    AdaptiveAveragePool, AdaptiveMaxPool, AveragePool, FractionalMaxPool, GlobalAveragePool,
-    LpPool, MaxPool, ScatterElements,
+    AdaptiveAveragePool,
+    AdaptiveMaxPool,
+    AveragePool,
+    FractionalMaxPool,
+    GlobalAveragePool,
+    LpPool,
+    MaxPool,
+    ScatterElements,
 )  # fmt: skip
 from suanzi.tensor import Tensor, apply, leaf, rand
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else value
+from suanzi.tensor.core import first
 
 
 @functools.lru_cache(1024)
@@ -50,16 +53,15 @@ def _max_pool(
     ceil_mode: bool, return_indices: bool,
 ) -> Any:  # fmt: skip
     x, alone = batched(input, axes)
-    operator = _max(axes, _frozen(kernel_size), _frozen(stride), _frozen(padding),
-                    _frozen(dilation), ceil_mode)  # fmt: skip
+    operator = _max(axes, frozen(kernel_size), frozen(stride), frozen(padding),
+                    frozen(dilation), ceil_mode)  # fmt: skip
     if 0 in x.shape[1:]:
         raise SuanziError("nothing to pool", input="input", expected="sizes above 0",
                           found=tuple(input.shape))  # fmt: skip
-    made = apply(operator, x)
-    y, places = made if isinstance(made, tuple) else (made, None)
+    y, places = apply(operator, x) if return_indices else (first(operator, x), None)
     _require_places(y, input)
     y = y.squeeze(0) if alone else y
-    if not return_indices:
+    if places is None:
         return y
     within = places % math.prod(x.shape[2:])
     return y, within.squeeze(0) if alone else within
@@ -111,7 +113,7 @@ def _average_pool(
     count_include_pad: bool, divisor_override: int | None,
 ) -> Tensor:  # fmt: skip
     x, alone = batched(input, axes)
-    operator = _average(axes, _frozen(kernel_size), _frozen(stride), _frozen(padding), ceil_mode,
+    operator = _average(axes, frozen(kernel_size), frozen(stride), frozen(padding), ceil_mode,
                         count_include_pad)  # fmt: skip
     y: Tensor = apply(operator, x)
     _require_places(y, input)
@@ -120,7 +122,7 @@ def _average_pool(
             raise SuanziError("the divisor can't be 0", input="divisor_override", found=0)
         counts = operator.counts(tuple(x._value.shape[2:])).astype(x._value.dtype)
         y = y * leaf(counts / divisor_override)
-    return y.squeeze(0) if alone else y  # type: ignore[no-any-return]
+    return y.squeeze(0) if alone else y
 
 
 def avg_pool1d(
@@ -153,19 +155,22 @@ def avg_pool3d(
 def _lp(
     axes: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:
-    """(Σ |x|^p)^(1/p), by the mean of the powers: PyTorch's, whose p may be any number."""
+    """(Σ x^p)^(1/p), by the mean of the powers: PyTorch's, whose p may be any number."""
+    if math.isinf(norm_type):
+        sign = 1.0 if norm_type > 0 else -1.0
+        largest: Tensor = _max_pool(
+            axes, input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode, False
+        )
+        return largest * sign
     x, alone = batched(input, axes)
-    k = spread(kernel_size, axes, "kernel_size", 1)
-    if norm_type == int(norm_type) and norm_type > 0 and not ceil_mode and norm_type != math.inf:
+    k = spread(frozen(kernel_size), axes, "kernel_size", 1)
+    if norm_type > 0 and norm_type % 2 == 0 and not ceil_mode:
         strides = k if stride is None else spread(stride, axes, "stride", 1)
-        if int(norm_type) % 2 == 0:
-            operator = LpPool(kernel_shape=k, strides=strides, p=int(norm_type))
-            y: Tensor = apply(operator, x)
-            return y.squeeze(0) if alone else y  # type: ignore[no-any-return]
-    means = _average_pool(axes, x**norm_type, k, stride, 0, ceil_mode, True, None)
-    sums = means.sign() * means.abs() * math.prod(k)
-    y = sums ** (1.0 / norm_type)
-    return y.squeeze(0) if alone else y  # type: ignore[no-any-return]
+        y: Tensor = apply(LpPool(kernel_shape=k, strides=strides, p=int(norm_type)), x)
+    else:
+        means = _average_pool(axes, x**norm_type, k, stride, 0, ceil_mode, True, None)
+        y = (means * math.prod(k)) ** (1.0 / norm_type)
+    return y.squeeze(0) if alone else y
 
 
 def lp_pool1d(
@@ -213,7 +218,7 @@ def _adaptive_average(axes: int, input: Tensor, output_size: Any) -> Tensor:
         y = apply(_average(axes, window, None, 0, False, True), x)
     else:
         y = apply(AdaptiveAveragePool(output_size=outputs), x)
-    return y.squeeze(0) if alone else y  # type: ignore[no-any-return]
+    return y.squeeze(0) if alone else y
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
@@ -277,10 +282,15 @@ def _fractional(
             raise SuanziError("wrong output_ratio", input="output_ratio",
                               expected="between 0 and 1", found=output_ratio)  # fmt: skip
         output_size = tuple(int(s * r) for s, r in zip(x.shape[2:], ratios, strict=True))
-    outputs = spread(_frozen(output_size), axes, "output_size", 1)
+    outputs = spread(frozen(output_size), axes, "output_size", 1)
     if samples is None:
         samples = rand(*x.shape[:2], axes, dtype=x.dtype)
-    kernel = spread(_frozen(kernel_size), axes, "kernel_size", 1)
+    elif samples.dtype is not x.dtype:
+        raise SuanziError("wrong type", input="_random_samples", expected=x.dtype,
+                          found=samples.dtype)  # fmt: skip
+    elif alone:  # of what PyTorch was given for a batch it takes the first
+        samples = samples[:1]
+    kernel = spread(frozen(kernel_size), axes, "kernel_size", 1)
     y, places = apply(FractionalMaxPool(kernel_shape=kernel, output_size=outputs), x, samples)
     if alone:
         y, places = y.squeeze(0), places.squeeze(0)
@@ -318,9 +328,9 @@ def _unpool(
     if at.shape != x.shape:
         raise SuanziError("the places aren't the input's", input="indices",
                           expected=tuple(input.shape), found=tuple(indices.shape))  # fmt: skip
-    k = spread(_frozen(kernel_size), axes, "kernel_size", 1)
-    strides = k if stride in (None, ()) else spread(_frozen(stride), axes, "stride", 1)
-    pads = spread(_frozen(padding), axes, "padding")
+    k = spread(frozen(kernel_size), axes, "kernel_size", 1)
+    strides = k if stride in (None, ()) else spread(frozen(stride), axes, "stride", 1)
+    pads = spread(frozen(padding), axes, "padding")
     usual = tuple(
         (size - 1) * s + n - 2 * p
         for size, s, n, p in zip(x.shape[2:], strides, k, pads, strict=True)
@@ -368,5 +378,3 @@ def max_unpool3d(
 ) -> Tensor:  # fmt: skip
     """Puts each element at its place in a larger output of zeros: max_pool3d's partial inverse."""
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
-
-
