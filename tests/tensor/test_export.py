@@ -132,6 +132,8 @@ def test_files_and_streams(tmp_path):
     suanzi.export(net, x, path)
     session = suanzi.InferenceSession(path)
     np.testing.assert_allclose(session.run(None, {"input": x.numpy()})[0], net(x).detach(), 1e-5)
+    with pytest.raises(SuanziError, match="can't write the model"):
+        suanzi.export(net, x, tmp_path / "nowhere" / "linear.onnx")
     stream = io.BytesIO()
     suanzi.onnx.export(
         net, (x,), stream, input_names=["x"], output_names=["y"], opset_version=17,
@@ -180,6 +182,20 @@ LAYERS = {
 def test_layers(name):
     make, shape = LAYERS[name]
     held(make(), suanzi.randn(*shape))
+
+
+@pytest.mark.parametrize("name", ["attention", "gelu", "residual", "upsample", "lstm"])
+def test_older_opsets(name):
+    make, shape = LAYERS[name]
+    for opset in (13, 17):
+        model = held(make(), suanzi.randn(*shape), opset_version=opset)
+        assert model.opset_import[0].version == opset
+
+
+def test_activations_at_an_older_opset():
+    net = nn.Sequential(nn.RMSNorm(4), nn.Hardswish(), nn.Mish(), nn.LogSoftmax(-1), nn.ELU())
+    model = held(net, suanzi.randn(2, 4), opset_version=11)
+    assert "Mish" not in kinds(model)
 
 
 def test_embeddings_and_losses():

@@ -30,7 +30,10 @@ BEGIN = {
 }
 """The tensors at the beginning: shape, type, whether they require gradients."""
 ARGUMENTS = ("a", "b", "c", "m", "x")
-FREER = ("modified by an inplace operation", "second time", "single memory location")
+FREER = (
+    "modified by an inplace operation", "second time", "single memory location",
+    "is not implemented", "another view of its base has been modified", "multiple views",
+)  # fmt: skip
 """Errors of PyTorch's where an answer is right as well."""
 
 
@@ -66,8 +69,8 @@ class Maker:
                 return
             self.error = str(error)
         else:
-            if " = " in line and not line.startswith(" ") and "." not in first and "[" not in first:
-                self.names.update(dict.fromkeys(first.split(", ")))
+            if " = " in line and not line.startswith("with") and "." not in first and "[" not in first:
+                self.names.update(dict.fromkeys(first.strip(",").split(", ")))
         self.lines.append(line)
 
     def replay(self):
@@ -391,7 +394,7 @@ def results(T, code, seed, compiled=False):
         ])  # fmt: skip
         for n in BEGIN:  # what was changed with a history doesn't take it to the second call
             if not scope[n].is_leaf:
-                scope[n] = scope[n].detach()
+                scope[n].detach_()
     return found, None
 
 

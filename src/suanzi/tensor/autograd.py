@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from suanzi.tensor.core import Tensor
 
 Hook = Callable[..., Any]
-_numbers = itertools.count()
+numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Node:
         self, operator: Operator, inputs: Sequence[Any], outputs: Sequence["Tensor"]
     ) -> None:
         self.operator = operator
-        self.number = next(_numbers)
+        self.number = next(numbers)
         self.hooks: dict[int, dict[int, Hook]] | None = None
         """On the gradients of outputs, by output."""
         self.kept: dict[int, weakref.ref[core.Tensor]] | None = None
@@ -173,6 +173,13 @@ class Node:
             (part() if callable(part) else part) if want else None
             for part, want in zip(made, wanted, strict=True)
         ]
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether its rule reads values, which may have been freed."""
+        return self.inputs is None or any(
+            isinstance(x, Saved | SavedOutput) for x in (*self.inputs, *self.outputs)
+        )
 
     def keep(self, tensor: "Tensor", slot: int) -> None:
         """The tensor, this node's output, gets its gradient as a leaf does."""
@@ -258,6 +265,13 @@ class _Pass:
     def visit(self, node: Node, gradients: list[Any]) -> None:
         if node.hooks or node.kept or self.wanted:
             self._tell(node, gradients)
+        before = modes.trace is not None and node.number < modes.trace.began
+        if before and not modes.trace.crossing and node.keeps_values:
+            raise SuanziError(
+                "a gradient would pass from inside of a compiled function to what was before it",
+                node=node.name(),
+                hint="Call backward outside of it, or compile the whole.",
+            )
         if self.targets:
             wanted = [edge is not None and self.leads(edge) for edge in node.edges]
         else:
@@ -267,7 +281,7 @@ class _Pass:
             for edge, part in zip(node.edges, made, strict=True):
                 if part is not None:
                     self.send(edge, part)
-        if not self.retain_graph:
+        if not self.retain_graph and not before:
             node.free()
 
     def _tell(self, node: Node, gradients: list[Any]) -> None:

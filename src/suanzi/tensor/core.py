@@ -84,6 +84,8 @@ class Tensor:
     _follows = True
     """Of a view: whether gradients pass between it and the base; not where it was detached, or
     made while nothing was recorded."""
+    _detached = False
+    """Whether it is a detached tensor itself, which may have a history of its own."""
     _origin: "Tensor | None" = None
     """Of a leaf as it was saved in a trace: the leaf."""
     _hooks: dict[int, Callable[..., Any]] | None = None
@@ -317,7 +319,18 @@ class Tensor:
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        return bool(getattr(self._value, "flags", np.empty(0).flags).c_contiguous)
+        return bool(self._laid_out().flags.c_contiguous)
+
+    def _laid_out(self) -> Array:
+        """An array that lies in memory as the tensor does, whatever it holds."""
+        if type(self._value) is np.ndarray:
+            return self._value
+        if self._base is None:
+            return np.empty(self._value.shape, np.int8)
+        made = self._base._laid_out()
+        for operator, constants in self._chain:
+            made = operator.numpy(made, *arrays(constants))
+        return made
 
     def contiguous(self, memory_format: Any = None) -> "Tensor":
         return self if self.is_contiguous() else self.clone()
@@ -333,6 +346,7 @@ class Tensor:
             self._write(new)
         else:
             self._value, self._base, self._way = new._value, None, None
+            self._shared = root(new)._shared = True
 
     def detach(self) -> "Tensor":
         """The same memory, apart from the gradients."""
@@ -340,7 +354,7 @@ class Tensor:
         made._base = root(self)
         made._way = self._way
         made._generation = self._generation if self._base is not None else made._base._generation
-        made._follows = False
+        made._follows, made._detached = False, True
         return made
 
     # --- gradients
@@ -386,6 +400,8 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward` has summed up here; None where there is none."""
+        if modes.trace is not None:
+            modes.trace.gradient_of(self)
         return self._grad
 
     @grad.setter
@@ -510,6 +526,11 @@ class Tensor:
         """Puts a result into this tensor's memory; gradients then pass through what made it."""
         base = root(self)
         recorded = modes.grad and (new.requires_grad or self.requires_grad)
+        if recorded and not (self._follows or self._detached):
+            raise SuanziError(
+                "a view of a detached tensor, or one made under no_grad, can't be changed with "
+                "gradients", hint="Clone the detached tensor before it is changed.",
+            )  # fmt: skip
         leaf_ = base if self._follows else self
         if recorded and leaf_._requires_grad and leaf_._node is None:
             raise SuanziError(
@@ -610,6 +631,17 @@ def leaf(array: Array, requires_grad: bool = False) -> Tensor:
     if requires_grad:
         result.requires_grad_()
     return result
+
+
+def derived(base: Tensor, chain: Chain) -> Tensor:
+    """The view that these steps make."""
+    for operator, constants in chain:
+        value = operator.numpy(base._value, *arrays(constants))
+        if np.may_share_memory(value, base._value):
+            base = base._view(value, _one_step, (operator, constants))
+        else:
+            base = apply(operator, base, *arrays(constants))
+    return base
 
 
 def _one_step(_shape: Any, step: Step) -> Sequence[Step]:

@@ -18,7 +18,6 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Graph
 from suanzi.graph.rewrite import renamed
 from suanzi.graph.trace import Symbol
-from suanzi.graph.unify import unify
 from suanzi.operators._operator import Array, TensorType
 from suanzi.tensor import structure
 from suanzi.tensor.autograd import root
@@ -50,11 +49,13 @@ def export(
     >>> [node.op_type for node in model.graph.node], model.graph.input[0].name
     (['Relu'], 'x')
     """
+    from suanzi.graph.unify import unify
     from suanzi.onnx.expand import expand  # the onnx library takes time to import
     from suanzi.onnx.write import write
 
     positional = tuple(args) if isinstance(args, tuple | list) else (args,)
-    if positional and kwargs is None and isinstance(positional[-1], dict):  # as PyTorch has it
+    last = args[-1] if isinstance(args, tuple) and args else None
+    if kwargs is None and isinstance(last, dict):  # PyTorch's way of naming arguments
         positional, kwargs = positional[:-1], positional[-1]
     tensors, shape = structure.flatten((positional, dict(kwargs or {})))
     inputs = _input_names(module, positional, kwargs or {}, input_names, len(tensors))

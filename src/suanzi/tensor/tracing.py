@@ -17,8 +17,8 @@ from suanzi.graph.trace import Symbol, Trace
 from suanzi.operators import Identity
 from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.tensor import dtypes
-from suanzi.tensor.autograd import root
-from suanzi.tensor.core import Tensor, arrays, leaf, spliced, wrap
+from suanzi.tensor.autograd import edge_of, numbers, root
+from suanzi.tensor.core import Tensor, arrays, leaf, positions, spliced, wrap
 from suanzi.tensor.modes import modes
 
 
@@ -38,6 +38,13 @@ class Guard:
     def holds(self) -> bool:
         found = getattr(self.owner, self.attribute)
         return bool((self.view(found) if self.view else found) == self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class GradientOf:
+    """The tensor that is a leaf's gradient, whichever that is."""
+
+    leaf: Tensor
 
 
 class Tracing:
@@ -60,6 +67,14 @@ class Tracing:
         """Tensors whose `.grad` was set, and what it was before."""
         self.leaves: dict[int, Tensor] = {}
         """Those to which gradients came."""
+        self.crossing = False
+        """Whether gradients may pass to what was recorded before."""
+        self.began = next(numbers)
+        """Nodes with lower numbers were made before."""
+        self._owners: dict[int, GradientOf] = {}
+        """Whose gradients captured tensors are, by id."""
+        self._edges: dict[int, Any] = {}
+        """Where the gradients of captured tensors go, by id."""
         self._histories: dict[int, tuple[Tensor, Any, int, int]] = {}
         """Tensors from before whose histories change, and what they were, by id."""
 
@@ -90,6 +105,28 @@ class Tracing:
         """The history of a tensor is about to change."""
         if type(x._value) is np.ndarray:
             self._histories.setdefault(id(x), (x, x._node, x._slot, x._generation))
+
+    def has_new_history(self, x: Tensor) -> bool:
+        """Whether what was written to a captured tensor has gradients."""
+        before = self._histories.get(id(x))
+        return before is not None and x._node is not None and x._node is not before[1]
+
+    def gradient_of(self, leaf: Tensor) -> None:
+        """A tensor's `.grad` is read."""
+        made = leaf._grad
+        if made is None or isinstance(made._value, Symbol) or id(leaf) in self.assigned:
+            return
+        if id(made) not in self._owners:
+            self._owners[id(made)] = GradientOf(leaf)
+            self.guards.append(Guard(leaf, "_grad", False, is_none))
+
+    def place(self, x: Tensor) -> Any:
+        """How a captured tensor is found again."""
+        return self._owners.get(id(x), x)
+
+    def sources(self) -> list[tuple[Tensor, Any]]:
+        """Captured tensors with where their gradients go."""
+        return [(t, self._edges[key]) for key, (t, _) in self.captured.items()]
 
     def visit(self, module: Any) -> None:
         """A module is called: how it works depends on whether it is in training."""
@@ -135,6 +172,8 @@ class Tracing:
             kind = TensorType(x._value.dtype, x._value.shape)
             symbol = self.graph.input(kind, self.graph.fresh("state"))
             self.guards.append(Guard(x, "_requires_grad", x._requires_grad))
+            self.guards.append(Guard(x, "_node", x._node is None, is_none))
+            self._edges[id(x)] = edge_of(x)
             known = self.captured[id(x)] = (x, symbol)
         return known[1]
 
@@ -144,6 +183,12 @@ class Tracing:
         if x is base:
             whole = new
         else:
+            places = positions(base.shape, x._chain)
+            if np.unique(places).size != places.size:
+                raise SuanziError(
+                    "a tensor whose elements share memory can't be written to",
+                    hint="Clone it first.",
+                )
             before = wrap(base._value if traced else self._now(base))
             if x._follows:
                 before._node, before._slot = base._node, base._slot

@@ -67,7 +67,10 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         if shared or value.flags.c_contiguous:
             return input._view(new, _reshaping, sizes)
         return apply(RESHAPE, input, np.array(sizes, np.int64))
-    return input._view(None, _reshaping, sizes)
+    memory = input._laid_out() if input._base is not None else None
+    if memory is None or np.may_share_memory(memory.reshape(sizes), memory):
+        return input._view(None, _reshaping, sizes)
+    return apply(RESHAPE, input, np.array(sizes, np.int64))
 
 
 @method
@@ -76,7 +79,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and hasattr(shape[0], "category"):
         return input.view_dtype(shape[0])
     out = reshape(input, *shape)
-    if modes.trace is None and out._base is None and out.numel():
+    if out._base is None and out.numel():
         raise SuanziError(
             "no view of this memory has such a shape", input="shape", expected="a shape that "
             "keeps neighbours in memory together", found=sizes_of(shape),
@@ -275,7 +278,7 @@ def as_strided(
 def view_dtype(input: Tensor, dtype: Any) -> Tensor:
     """The same bytes read as numbers of another type."""
     try:
-        made = wrap(input.numpy_().view(dtype.dtype))
+        made = wrap(input.numpy(force=True).view(dtype.dtype))
     except ValueError as error:
         raise SuanziError(f"the bytes can't be read so: {error}", input="dtype") from error
     return made

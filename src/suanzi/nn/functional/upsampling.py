@@ -59,13 +59,14 @@ def _rounded_apart(
             shape, None, given, None if scales is not None else np.array(sizes)
         )
     }
-    half = 0.0 if operator.nearest_mode == "floor" else 0.5
+    half = np.float32(0 if operator.nearest_mode == "floor" else 0.5)
     wanted = []
     for i, (size, output) in enumerate(zip(shape[2:], sizes, strict=True)):
         step = (
             np.float32(size) / np.float32(output) if scales is None else np.float32(1 / scales[i])
         )
-        place = np.floor((np.arange(output, dtype=np.float32) + np.float32(half)) * step)
+        i32 = np.arange(output, dtype=np.float32)
+        place = np.floor(np.maximum(step * (i32 + half) - half, 0) + half)
         wanted.append(place.astype(np.int64).clip(0, size - 1))
     same = all(
         np.array_equal(found.get(axis, np.arange(shape[axis])), places)
