@@ -175,6 +175,27 @@ def test_written_out_for_an_older_opset(operator):
     same(ran(model, feeds), [operator.numpy(feeds["x0"])])
 
 
+@pytest.mark.parametrize("opset", [11, 13, 17, 18])
+def test_axes_that_were_attributes(opset):
+    x = np.arange(12, dtype=F32).reshape(2, 6)
+    of = OPERATORS
+    nodes = (
+        Node(of["ReduceMean"](keepdims=0), ("x", "axes"), ("mean",)),
+        Node(of["Unsqueeze"](), ("mean", "axes"), ("wide",)),
+        Node(of["ReduceSum"](), ("wide", "axes"), ("sum",)),
+        Node(of["Squeeze"](), ("sum", "axes"), ("narrow",)),
+        Node(of["Split"](axis=-1, num_outputs=2), ("x",), ("a", "b")),
+    )
+    axes = np.array([1])
+    types = {"x": TensorType(F32, x.shape), "axes": TensorType.of(axes)}
+    graph = Graph(("x",), ("narrow", "b"), nodes, {"axes": axes}, types)
+    model = write(graph, opset)
+    onnx.checker.check_model(model, full_check=True)
+    same(ran(model, {"x": x}), [x.mean(1), x[:, 3:]])
+    found = evaluate(read(model).graph, {"x": x})
+    same([found["narrow"], found["b"]], [x.mean(1), x[:, 3:]])
+
+
 def test_rms_normalization_for_an_older_opset():
     operator = RMSNormalization(axis=-1)
     graph, feeds = one(operator, np.arange(6, dtype=F32).reshape(2, 3), np.array([1, 2, 3], F32))

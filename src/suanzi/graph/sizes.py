@@ -35,7 +35,9 @@ class Fit:
     def __str__(self) -> str:
         text = str(self.term) if self.factor == 1 else f"{self.factor}*{self.term}"
         text += f"{self.shift:+d}" if self.shift else ""
-        return text if self.divisor == 1 else f"({text})//{self.divisor}"
+        if self.divisor == 1:
+            return text
+        return f"({text})//{self.divisor}" if self.shift else f"{text}//{self.divisor}"
 
 
 @dataclass(frozen=True)

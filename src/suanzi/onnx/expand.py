@@ -15,6 +15,7 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
 from suanzi.graph.rewrite import Draft
 from suanzi.graph.trace import Trace
+from suanzi.onnx import expand_young as young
 from suanzi.onnx.expand_losses import ctc_loss
 from suanzi.onnx.expand_pooling import (
     adaptive_average_pool,
@@ -41,25 +42,27 @@ from suanzi.operators import (
     CTCLoss,
     EmbeddingBag,
     Equal,
-    Erf,
     FractionalMaxPool,
     Gather,
     Gelu,
+    GroupNormalization,
+    HardSwish,
+    LayerNormalization,
     LessOrEqual,
     LpPool,
     MaxPool,
     MaxPoolGradient,
+    Mish,
     ReduceMean,
     ReduceSum,
+    Reshape,
+    Resize,
     ResizeGradient,
     RMSNormalization,
     ScatterND,
-    Sigmoid,
-    Sqrt,
     Squeeze,
     SwiGLU,
     Swish,
-    Tanh,
     Unfold,
     Where,
 )
@@ -198,34 +201,6 @@ def lrn(op: LRN, X: Any) -> Any:
     return reshape(op(reshape(X, (N, C, math.prod(sizes), 1))), X.shape)
 
 
-def swi_glu(op: SwiGLU, A: Any, B: Any) -> Any:
-    """A · sigmoid(alpha · A) · B."""
-    return swish(op, A) * B
-
-
-def gelu(op: Gelu, X: Any) -> Any:
-    """X/2 · (1 + erf(X/√2)), or its approximation by tanh."""
-    if op.approximate == "tanh":
-        inner = (X + X * X * X * 0.044715) * np.sqrt(2 / np.pi).item()
-        return X * 0.5 * (Tanh()(inner) + 1)
-    return X * 0.5 * (Erf()(X * (0.5**0.5)) + 1)
-
-
-def rms_normalization(op: RMSNormalization, X: Any, scale: Any) -> Any:
-    """X over the root of its mean square."""
-    rank = len(X.type.shape)
-    axes = np.arange(op.axis % rank, rank)
-    precise = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
-    x = cast(X, precise)
-    root = Sqrt()(ReduceMean(keepdims=1)(x * x, axes) + op.epsilon)
-    return cast(x / root, X.dtype) * scale
-
-
-def swish(op: Swish | SwiGLU, X: Any) -> Any:
-    """X · sigmoid(alpha · X)."""
-    return X * Sigmoid()(X if op.alpha == 1 else X * op.alpha)
-
-
 Expansion = Callable[..., Any]
 
 LACKING: dict[type[Operator], Expansion] = {
@@ -245,15 +220,21 @@ LACKING: dict[type[Operator], Expansion] = {
     MaxPool: pool,
     MaxPoolGradient: max_pool_gradient,
     ResizeGradient: resize_gradient,
-    SwiGLU: swi_glu,
+    SwiGLU: young.swi_glu,
     Unfold: unfold,
 }
 """Of what ONNX lacks, or onnxruntime: where it gives None the node stays as it is."""
 
 YOUNG: dict[type[Operator], Expansion] = {
-    Gelu: gelu,
-    RMSNormalization: rms_normalization,
-    Swish: swish,
+    Gelu: young.gelu,
+    GroupNormalization: young.group_normalization,
+    HardSwish: young.hard_swish,
+    LayerNormalization: young.layer_normalization,
+    Mish: young.mish,
+    Reshape: young.reshape,
+    Resize: young.resize,
+    RMSNormalization: young.rms_normalization,
+    Swish: young.swish,
 }
 """Of what an older opset lacks that was asked for."""
 

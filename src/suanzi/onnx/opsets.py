@@ -15,6 +15,7 @@ from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
 from suanzi.onnx.adapt import ADAPTERS
 from suanzi.onnx.nodes import CONTRIBUTED, NEWEST_OPSET, schema
+from suanzi.operators import Split
 from suanzi.operators._operator import (
     OPERATORS,
     MapType,
@@ -29,6 +30,13 @@ from suanzi.operators._types import element_number
 OLDEST = {"": 18, "ai.onnx.ml": 3}
 """Where the search for an opset begins."""
 NEWEST = {"": NEWEST_OPSET, "ai.onnx.ml": 5}
+
+REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
+AXES: dict[str, int] = {
+    **{f"Reduce{name}": 17 for name in REDUCTIONS},
+    **dict.fromkeys(["ReduceSum", "Squeeze", "Unsqueeze"], 12),
+}
+"""Operators whose axes, an input today, were an attribute up to some opset."""
 
 Option = OpSchema.FormalParameterOption
 
@@ -53,10 +61,21 @@ def objection(node: Node, types: Mapping[str, TensorType], opset: int) -> str | 
     rules = schema(op_type, opset, domain)
     if rules is None or rules.deprecated:
         return "there is no such operator"
-    if any(last >= opset for last in ADAPTERS.get(qualified(domain, op_type), ())):
+    changes = [last for last in ADAPTERS.get(qualified(domain, op_type), ()) if last >= opset]
+    if had_axes(op_type, opset):
+        changes.remove(AXES[op_type])
+        if len(node.inputs) > 1 and _contents(types, node.inputs[1]) is None:
+            return "its axes had to be constant"
+    if op_type == "Split" and changes and _even(node, types):
+        return None
+    if op_type == "BatchNormalization" and not getattr(node.operator, "training_mode", 0):
+        changes = [last for last in changes if last < 9]  # later only training changed
+    if op_type in ("Hardmax", "LogSoftmax", "Softmax") and _last_axis(node, types):
+        changes = []  # before, what lay after the axis was taken with it
+    if changes:
         return "it had another form"
     captures = getattr(node.operator, "captures", 0)
-    count = len(node.inputs) - captures
+    count = len(node.inputs) - captures - had_axes(op_type, opset) * (len(node.inputs) > 1)
     if count > rules.max_input:
         return f"it had at most {rules.max_input} inputs"
     unknown = _unknown_attribute(node.operator, rules)
@@ -71,6 +90,31 @@ def objection(node: Node, types: Mapping[str, TensorType], opset: int) -> str | 
             if name and name in types and not parameter.types.issuperset(_spelt(types[name])):
                 return f"{parameter.name} couldn't be {types[name].dtype}"
     return None
+
+
+def _contents(types: Mapping[str, TensorType], name: str) -> Any:
+    """What a constant holds."""
+    return types[name].value if name in types else None
+
+
+def had_axes(op_type: str, opset: int) -> bool:
+    """Whether the operator's axes were an attribute at that opset."""
+    return opset <= AXES.get(op_type, 0)
+
+
+def _even(node: Node, types: Mapping[str, TensorType]) -> bool:
+    """Whether a Split is into parts of one size, which are as many as its outputs."""
+    X, op = types.get(node.inputs[0]), node.operator
+    if not isinstance(op, Split) or X is None or X.shape is None or len(node.inputs) > 1:
+        return False
+    size = X.shape[op.axis]
+    return isinstance(size, int) and size % len(node.outputs) == 0
+
+
+def _last_axis(node: Node, types: Mapping[str, TensorType]) -> bool:
+    """Whether the operator's axis is the last."""
+    axis, X = getattr(node.operator, "axis", None), types.get(node.inputs[0])
+    return axis == -1 or (X is not None and X.shape is not None and axis == len(X.shape) - 1)
 
 
 def _variadic(formal: Any) -> bool:

@@ -27,7 +27,7 @@ from suanzi.graph.bodies import ControlFlow
 from suanzi.graph.infer import infer
 from suanzi.onnx.expand import expand
 from suanzi.onnx.nodes import CONTRIBUTED, NEWEST_OPSET
-from suanzi.onnx.opsets import attributes_of, key_of, lowest, optional_outputs
+from suanzi.onnx.opsets import attributes_of, had_axes, key_of, lowest, optional_outputs
 from suanzi.onnx.read import ModelMetadata
 from suanzi.onnx.types import to_proto
 from suanzi.operators._operator import Array, SequenceType, TensorType
@@ -72,7 +72,10 @@ def write(
     proto.doc_string = said.graph_description
     helper.set_model_props(model, said.custom_metadata_map)
     if path is not None:
-        Path(path).write_bytes(model.SerializeToString())
+        try:
+            Path(path).write_bytes(model.SerializeToString())
+        except OSError as error:
+            raise SuanziError(f"can't write the model: {error.strerror}", found=str(path)) from None
     return model
 
 
@@ -149,6 +152,10 @@ class _Writer:
         captures = op.captures if isinstance(op, ControlFlow) else 0
         given = [names[n] for n in node.inputs[: len(node.inputs) - captures]]
         captured = [names[n] for n in node.inputs[len(given) :]]
+        axes = None
+        if not domain and had_axes(op_type, self.opsets[""]) and len(given) > 1:
+            axes = graph.types[node.inputs[1]].value
+            given = given[:1]
         while given and not given[-1]:  # onnxruntime crashes at an empty name in the end
             given.pop()
         proto = NodeProto(
@@ -158,6 +165,8 @@ class _Writer:
             input=given,
             output=[names[n] for n in node.outputs],
         )
+        if axes is not None:
+            proto.attribute.append(helper.make_attribute("axes", axes.tolist()))
         for key, (value, kind) in attributes_of(op, self.opsets[domain]).items():
             if isinstance(value, Graph):
                 outer = dict(

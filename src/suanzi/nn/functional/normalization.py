@@ -17,6 +17,9 @@ from suanzi.operators import (
     RMSNormalization,
 )  # fmt: skip
 from suanzi.tensor import Tensor, apply, finfo, leaf, no_grad
+from suanzi.tensor.autograd import root
+from suanzi.tensor.core import first
+from suanzi.tensor.modes import modes
 
 STASH = {np.dtype(np.float64): 11}
 """ONNX's number of the type to compute in, where it isn't float32."""
@@ -95,12 +98,22 @@ def batch_norm(
     with no_grad():
         if running_mean is not None:
             _of_channels(running_mean, 0.0, C, input, "running_mean")
-            running_mean._write(running_mean * (1 - step) + mean.detach() * step)
+            _move(running_mean, mean, step, 1.0)
         if running_var is not None:
             _of_channels(running_var, 1.0, C, input, "running_var")
-            unbiased = var.detach() * (step * count / max(1, count - 1))
-            running_var._write(running_var * (1 - step) + unbiased)
+            _move(running_var, var, step, count / max(1, count - 1))
     return y  # type: ignore[no-any-return]
+
+
+def _move(running: Tensor, found: Tensor, step: Any, factor: float) -> None:
+    """running = running · (1 - step) + found · factor · step"""
+    if modes.trace is None and isinstance(step, float):  # a few small numbers: NumPy at once
+        memory = root(running)
+        np.multiply(running._value, 1 - step, out=running._value)
+        running._value += found._value * (step * factor)
+        memory._version += 1
+    else:
+        running._write(running * (1 - step) + found.detach() * (step * factor))
 
 
 def instance_norm(
@@ -164,8 +177,7 @@ def layer_norm(
         scale = leaf(_filled(1.0, int(np.prod(shape)), input._value.dtype).reshape(shape))
     stash = STASH.get(input._value.dtype, 1)
     operator = _layer(axis=-len(shape), epsilon=float(eps), stash_type=stash)
-    made = apply(operator, input, scale, *(() if bias is None else (bias,)))
-    return made[0] if isinstance(made, tuple) else made  # type: ignore[no-any-return]
+    return first(operator, input, scale, *(() if bias is None else (bias,)))
 
 
 def rms_norm(
