@@ -133,12 +133,12 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
 @method
 def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """input - alpha · other"""
+    for x in (input, other):
+        if isinstance(x, bool) or (isinstance(x, Tensor) and x._value.dtype == np.bool_):
+            raise SuanziError("bools can't be subtracted", hint="Use ^ or logical_xor.")
     if alpha != 1:
         other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
-    a, b = together(input, other)
-    if a._value.dtype == np.bool_:
-        raise SuanziError("bools can't be subtracted", hint="Use ^ or logical_xor.")
-    return pointwise(SUB, a, b)
+    return binary(SUB, input, other)
 
 
 @method

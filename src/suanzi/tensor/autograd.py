@@ -223,6 +223,20 @@ def edge_of(x: "Tensor") -> Any:
     return (x if x._origin is None else x._origin) if x._requires_grad else None
 
 
+def let_go(node: Node, changed: "Tensor") -> None:
+    """A tensor was changed in place by what ends in the node, and will hold it: what was kept of
+    the tensor's contents is gone, so the nodes needn't hold the tensor."""
+    stack = [node]
+    for _ in range(8):
+        if not stack:
+            break
+        node = stack.pop()
+        for i, x in enumerate(node.inputs or ()):
+            if isinstance(x, Saved) and x.tensor is changed:
+                node.inputs[i] = x.unpack(node)  # type: ignore[index]
+        stack.extend(e[0] for e in node.edges if isinstance(e, tuple))
+
+
 class _Pass:
     """One walk backwards."""
 
@@ -289,7 +303,7 @@ class _Pass:
         for slot, gradient in enumerate(gradients):
             if gradient is None:
                 continue
-            for hook in [*(node.hooks or {}).get(slot, {}).values()]:
+            for hook in [*(node.hooks or {}).get(slot, {}).values()] if not _later(node) else ():
                 changed = hook(gradient)
                 gradient = gradients[slot] = gradient if changed is None else changed
             kept = (node.kept or {}).get(slot, lambda: None)()
@@ -325,7 +339,7 @@ class _Pass:
         return self.reaches[edge[0]]
 
     def _reach_leaf(self, leaf: "Tensor", gradient: "Tensor") -> None:
-        for hook in [*(leaf._hooks or {}).values()]:
+        for hook in [*(leaf._hooks or {}).values()] if not _later(None) else ():
             changed = hook(gradient)
             gradient = gradient if changed is None else changed
             self.given.add(id(gradient._value))
@@ -354,6 +368,13 @@ class _Pass:
                 value = value.copy()
             self.given.add(id(value))
         return core.wrap(value)
+
+
+def _later(node: Node | None) -> bool:
+    """Whether the hooks of a leaf, or of a node, are left to the backward that will run what is
+    traced now."""
+    trace = modes.trace
+    return trace is not None and trace.crossing and (node is None or node.number < trace.began)
 
 
 def _roots(

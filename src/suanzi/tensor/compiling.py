@@ -28,7 +28,7 @@ from suanzi.runtime.cache import ObjectCache
 from suanzi.tensor import dtypes, structure
 from suanzi.tensor.autograd import Node, edge_of, grad, root
 from suanzi.tensor.core import Chain, Tensor, derived, wrap
-from suanzi.tensor.modes import enable_grad, modes
+from suanzi.tensor.modes import modes
 from suanzi.tensor.threads import get_num_threads
 from suanzi.tensor.tracing import GradientOf, Guard, Tracing
 
@@ -63,6 +63,10 @@ MOST_THAWED = 3
 
 Place = Tensor | int | GradientOf
 """Where a tensor is at a call: itself, an argument by its number, somebody's gradient."""
+
+
+MOST_PLANS = 16
+"""Plans for one kind of arguments, which differ in what is found outside of the function."""
 
 
 class Compiled:
@@ -104,6 +108,7 @@ class Compiled:
         threads = self._threads or get_num_threads()
         plan = trace(self._function, tensors, shape, threads, freeze)
         plans.append(plan)
+        del plans[:-MOST_PLANS]
         return self._run(plan, tensors, args, kwargs)
 
     def _run(self, plan: "Plan", tensors: Sequence[Tensor], args: Any, kwargs: Any) -> Any:
@@ -431,6 +436,12 @@ def trace(
         inputs = [symbol.name for symbol in symbols]
         args, kwargs = structure.unflatten(stand_ins, shape)
         outs, out_shape = structure.flatten(function(*args, **kwargs))
+        now, now_shape = structure.flatten((args, kwargs))
+        if now_shape != shape or any(a is not b for a, b in zip(now, stand_ins, strict=False)):
+            raise SuanziError(
+                "a compiled function can't change a list or a dictionary that it is given",
+                hint="Return what it makes.",
+            )
         numbers = {id(t): i for i, t in enumerate(stand_ins)}
         roots, results = _results(outs)
         memories: list[str | Place] = [

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators import Reshape, ScatterElements
+from suanzi.operators import Reshape, ScatterElements, Where
 from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.tensor import autograd, dtypes
 from suanzi.tensor.autograd import root
@@ -542,6 +542,9 @@ class Tensor:
         if new._value.dtype != self._value.dtype:
             require_cast(new.dtype, self.dtype)
             new = new.to(self.dtype)
+        if recorded and not new.requires_grad and (self._base is None or not self._follows):
+            # What was there has a gradient still: of zeros.
+            new = apply(Where(), leaf(np.zeros((), bool)), self, new)
         if modes.trace is not None:
             modes.trace.write(self, base, new, recorded)
             return self
@@ -551,10 +554,10 @@ class Tensor:
         np.copyto(memory, new._value)
         base._version += 1
         if recorded:
+            if new._node is not None:
+                autograd.let_go(new._node, self)
             if self._base is None or not self._follows:
                 self._node, self._slot = new._node, new._slot
-                if self._node is None:
-                    self._requires_grad = False
             else:
                 self._node, self._slot = new._node, new._slot
                 base._node, base._slot = _spliced(base, self._chain, new)
@@ -768,6 +771,14 @@ def axis_of(dim: int, rank: int) -> int:
             "there is no such axis", input="dim", expected=f"{-reach} to {reach - 1}", found=dim
         )
     return dim % reach
+
+
+def length_of(tensor: Tensor, dim: int) -> int:
+    """The size of an axis; a tensor without axes has none."""
+    at = axis(tensor, dim)
+    if not tensor._value.shape:
+        raise SuanziError("a tensor without axes has no such axis", input="dim", found=dim)
+    return int(tensor._value.shape[at])
 
 
 def method(function: F) -> F:

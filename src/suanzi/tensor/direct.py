@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from suanzi.errors import SuanziError
 from suanzi.operators import (
     Abs,
     Add,
@@ -14,6 +15,7 @@ from suanzi.operators import (
     Div,
     Equal,
     Exp,
+    Expand,
     Floor,
     Greater,
     GreaterOrEqual,
@@ -36,12 +38,15 @@ from suanzi.operators import (
     ReduceProd,
     ReduceSum,
     Relu,
+    Reshape,
     Round,
     Sigmoid,
     Sin,
     Sqrt,
     Sub,
     Tanh,
+    Transpose,
+    Unsqueeze,
     Where,
     Xor,
 )  # fmt: skip
@@ -99,6 +104,21 @@ FUNCTIONS: dict[type[Operator], tuple[Callable[..., Any], int, str, int]] = {
 """NumPy's function, how many inputs it takes, the first one's kinds of elements, and how many
 elements each may have."""
 
+VIEWS: dict[type[Operator], Callable[..., Any]] = {
+    Expand: lambda operator, x, shape: _expanded(x, tuple(shape.tolist())),
+    Reshape: lambda operator, x, shape: operator.numpy(x, shape),
+    Transpose: lambda operator, x: x.transpose(operator.perm),
+    Unsqueeze: lambda operator, x, axes: np.expand_dims(x, tuple(axes.tolist())),
+}
+"""What only looks at the same memory in another way."""
+
+
+def _expanded(x: Array, shape: tuple[int, ...]) -> Array:
+    if x.size == 1 and 0 not in shape:  # a gradient of a mean or a sum, mostly
+        return np.full(shape, x.reshape(())[()], x.dtype)
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, shape))
+
+
 REDUCTIONS: dict[type[Operator], Any] = {
     ReduceMax: np.maximum.reduce,
     ReduceMean: np.add.reduce,
@@ -112,7 +132,11 @@ def compute(operator: Operator, values: tuple[Any, ...]) -> Array | None:
     """The result for small arrays; None where it isn't for NumPy to find, or to tell an error."""
     found = FUNCTIONS.get(type(operator))
     if found is None:
-        return None
+        view = VIEWS.get(type(operator))
+        try:
+            return None if view is None else view(operator, *values)
+        except (ValueError, SuanziError):
+            return None
     function, count, kinds, most = found
     if len(values) != count:
         return None

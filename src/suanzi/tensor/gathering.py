@@ -1,15 +1,17 @@
 """Elements taken from places that another tensor names, and put there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators import Gather, GatherElements, ScatterElements, Where
+from suanzi.operators import Gather, GatherElements, ScatterElements, Transpose, Where
 from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import as_tensor_of, cast
-from suanzi.tensor.core import Tensor, apply, axis, in_place, into, leaf, method
+from suanzi.tensor.core import Step, Tensor, apply, axis, in_place, into, leaf, method
 from suanzi.tensor.function import Function
+from suanzi.tensor.modes import modes
 from suanzi.tensor.views import expand, reshape
 
 
@@ -330,8 +332,20 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if not 0 <= size <= length or step < 1:
         raise SuanziError("wrong size", input="size", expected=f"at most {length}, and steps",
                           found=(size, step))  # fmt: skip
+    if x is not input:
+        return x[:size]
+    memory = None
+    if modes.trace is None:
+        memory = np.lib.stride_tricks.sliding_window_view(
+            input._value, size, at, writeable=step >= size and input._value.flags.writeable
+        )[(*[slice(None)] * at, slice(None, None, step))]
     places = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
-    return apply(Gather(axis=at), x, places).movedim(at + 1, -1)
+    return input._view(memory, _unfolding, at, places)
+
+
+def _unfolding(shape: Any, at: int, places: Any) -> Sequence[Step]:
+    rest = [i for i in range(len(shape) + 1) if i != at + 1]
+    return ((Gather(axis=at), (places,)), (Transpose(perm=(*rest, at + 1)), ()))
 
 
 @method

@@ -10,7 +10,7 @@ from suanzi.errors import SuanziError
 from suanzi.operators import Concat, Tile
 from suanzi.tensor import dtypes
 from suanzi.tensor.arithmetic import cast
-from suanzi.tensor.core import Tensor, apply, axis, into, method, recorded
+from suanzi.tensor.core import Tensor, apply, axis, into, length_of, method, recorded
 from suanzi.tensor.direct import SMALL
 from suanzi.tensor.modes import modes
 from suanzi.tensor.views import sizes_of
@@ -94,7 +94,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` elements of an axis from `start` on: a view."""
     at, begin = axis(input, dim), int(start)
-    size = input.shape[at]
+    size = length_of(input, at)
     begin = begin + size if begin < 0 else begin
     if not 0 <= begin <= begin + length <= size:
         raise SuanziError(
@@ -113,14 +113,14 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @method
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The places of an axis, each a view."""
-    return tuple(select(input, dim, i) for i in range(input.shape[axis(input, dim)]))
+    return tuple(select(input, dim, i) for i in range(length_of(input, dim)))
 
 
 @method
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces along an axis, of one size (the last may be smaller), or of the sizes given."""
     at = axis(input, dim)
-    size = input.shape[at]
+    size = length_of(input, at)
     sections = split_size_or_sections
     if isinstance(sections, int):
         if sections < 1 and size:
@@ -141,7 +141,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most so many pieces along an axis, as even as can be."""
     if chunks < 1:
         raise SuanziError("at least one piece", input="chunks", expected="1 or more", found=chunks)
-    size = input.shape[axis(input, dim)]
+    size = length_of(input, dim)
+    if not size:
+        return split(input, [0] * chunks, dim)
     return split(input, max(1, -(-size // chunks)), dim)
 
 

@@ -242,8 +242,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = No
         dim = next((i for i, n in enumerate(shape) if n == 3), len(shape) - 1)
     a, b = expand(input, shape), expand(other, shape)
     at = axis(a, dim)
-    if shape[at] != 3:
-        raise SuanziError("wrong size", input="dim", expected=3, found=shape[at])
+    if not shape or shape[at] != 3:
+        raise SuanziError("wrong size", input="dim", expected=3, found=shape[at : at + 1])
     made = roll(a, -1, at) * roll(b, -2, at) - roll(a, -2, at) * roll(b, -1, at)
     return into(out, made)
 

@@ -149,7 +149,7 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _require_elements(input: Tensor, dim: Dims) -> None:
-    if math.prod(input._value.shape[a] for a in axes_of(input, dim)) == 0:
+    if math.prod(input._value.shape[a] for a in axes_of(input, dim) if input.ndim) == 0:
         raise SuanziError("there is no extreme of no elements", input="input", found=input.shape)
 
 
@@ -217,7 +217,7 @@ def var(
         dim, unbiased = None, dim
     less = correction if correction is not None else (0 if unbiased is False else 1)
     axes = axes_of(input, dim)
-    n = math.prod(input._value.shape[a] for a in axes)
+    n = math.prod(input._value.shape[a] for a in axes if input.ndim)
     middle = reduce(ReduceMean, input, dim, True) if input.ndim else input
     away = input - middle
     total = reduce(ReduceSum, away * away, dim, keepdim)

@@ -1,7 +1,7 @@
-"""Nested tuples, lists and dictionaries taken apart into their tensors, and put together again."""
+"""Nested tuples, lists, dictionaries and dataclasses taken apart into their tensors, and put together again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from suanzi.tensor.core import Tensor
@@ -65,6 +65,8 @@ def flatten(value: Any) -> tuple[list[Tensor], Any]:
             return _Group(type(x), tuple(x), tuple([apart(v) for v in x.values()]))
         if isinstance(x, list | tuple):
             return _Group(type(x), (), tuple([apart(v) for v in x]))
+        if is_dataclass(x) and not isinstance(x, type) and hasattr(x, "__dict__"):
+            return _Group(type(x), tuple(vars(x)), tuple([apart(v) for v in vars(x).values()]))
         return _Held(x)
 
     return tensors, apart(value)
@@ -79,6 +81,10 @@ def unflatten(values: Sequence[Any], shape: Any) -> Any:
     parts = [unflatten(values, part) for part in shape.parts]
     if issubclass(shape.kind, dict):
         return shape.kind(zip(shape.keys, parts, strict=True))
+    if is_dataclass(shape.kind):
+        made = object.__new__(shape.kind)
+        made.__dict__.update(zip(shape.keys, parts, strict=True))
+        return made
     if hasattr(shape.kind, "_fields"):  # a named tuple
         return shape.kind(*parts)
     return shape.kind(parts)

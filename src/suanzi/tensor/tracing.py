@@ -22,6 +22,20 @@ from suanzi.tensor.core import Tensor, arrays, leaf, positions, spliced, wrap
 from suanzi.tensor.modes import modes
 
 
+def _parts(attributes: dict[str, Any]) -> Any:
+    """What a module consists of: whose tensors and modules, and which options."""
+    own = [
+        id(part)
+        for kind in ("_parameters", "_buffers", "_modules")
+        for part in attributes[kind].values()
+    ]
+    options = [v for v in attributes.values() if type(v) in OPTIONS]
+    return own, options
+
+
+OPTIONS = {bool, float, str, type(None)}
+
+
 def is_none(value: Any) -> bool:
     return value is None
 
@@ -129,8 +143,8 @@ class Tracing:
         return [(t, self._edges[key]) for key, (t, _) in self.captured.items()]
 
     def visit(self, module: Any) -> None:
-        """A module is called: how it works depends on whether it is in training."""
-        self.guards.append(Guard(module, "training", module.training))
+        """A module is called: how it works depends on its parts and options."""
+        self.guards.append(Guard(module, "__dict__", _parts(vars(module)), _parts))
 
     def input(self, kind: TensorType, name: str) -> Tensor:
         """A traced tensor that stands for an argument."""

@@ -9,7 +9,7 @@ import numpy as np
 from suanzi.errors import SuanziError
 from suanzi.operators import Expand, Gather, Reshape, Transpose
 from suanzi.tensor.autograd import root
-from suanzi.tensor.core import Size, Step, Tensor, apply, axis, method, wrap
+from suanzi.tensor.core import Size, Step, Tensor, apply, axis, length_of, method, wrap
 from suanzi.tensor.modes import modes
 
 RESHAPE, GATHER = Reshape(allowzero=1), Gather(axis=0)
@@ -115,15 +115,15 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @method
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One axis as several; one size may be -1."""
-    at = axis(input, dim)
+    at, length = axis(input, dim), length_of(input, dim)
     shape = input._value.shape
     given = sizes_of((sizes,))
     if -1 in given:
         known = -math.prod(given)
-        given = tuple(shape[at] // known if s == -1 else s for s in given) if known else given
-    if math.prod(given) != shape[at]:
+        given = tuple(length // known if s == -1 else s for s in given) if known else given
+    if math.prod(given) != length:
         raise SuanziError(
-            "the sizes don't make the axis", input="sizes", expected=shape[at], found=tuple(sizes)
+            "the sizes don't make the axis", input="sizes", expected=length, found=tuple(sizes)
         )
     return reshape(input, *shape[:at], *given, *shape[at + 1 :])
 
@@ -185,6 +185,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     froms, tos = [axis(input, d) for d in froms], [axis(input, d) for d in tos]
     if len({*froms}) != len(froms) or len({*tos}) != len(tos) or len(froms) != len(tos):
         raise SuanziError("not a move of axes", input="source", found=(source, destination))
+    if not input.ndim:
+        return permute(input, ())
     order = [d for d in range(input.ndim) if d not in froms]
     for to, of in sorted(zip(tos, froms, strict=True)):
         order.insert(to, of)
