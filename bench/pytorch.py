@@ -3,10 +3,10 @@
     python bench/pytorch.py [--parts forward,training,layers,overhead] [--threads 2]
                             [--seconds 6] [--keep NAME]
 
-Both run the same source: that of examples/networks, where `suanzi` is put for `torch` or left. Ours
-is compiled (`suanzi.compile`) in `forward` and `training`, eager in `layers` (the shapes of PyTorch's
-documentation) and `overhead` (tensors of 4x4); PyTorch is eager throughout. *Ratio* is PyTorch's
-median over ours.
+Both run the same source: that of examples/networks, where `torch` is put for `suanzi` or not. Ours
+is compiled (`suanzi.compile`) in `forward` and `training`, eager in `layers` (the shapes of the
+documentation of PyTorch) and `overhead` (tensors of 4x4); PyTorch is eager throughout. *Ratio* is
+PyTorch's median over ours.
 """
 
 import argparse
