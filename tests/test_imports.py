@@ -18,7 +18,9 @@ LAYERS = {
     "onnx": {"graph", "operators", "errors"},
     "lang": {"errors"},
     "runtime": {"lang", "operators", "errors"},
-    "kernels": {"lang", "operators", "graph.fused", "graph.quantized", "errors"},
+    "kernels": {
+        "lang", "operators", "graph.fused", "graph.quantized", "graph.depth", "errors"
+    },
     "placement": {"graph", "operators", "runtime", "lang", "errors"},
     "packing": {"kernels", "graph", "operators"},
     "program": {"graph", "operators", "runtime", "errors"},
@@ -30,14 +32,16 @@ LAYERS = {
     "arguments": {"operators", "errors"},
     "session": {
         "arguments", "stages",
-        "compiler", "program", "onnx", "runtime", "graph", "lang", "operators", "errors", "inspect"
+        "compiler", "program", "kernels", "onnx", "runtime", "graph", "lang", "operators", "errors",
+        "inspect",
     },
     "inspect": {
         "session", "stages", "compiler", "placement", "program", "kernels", "runtime", "onnx",
         "graph", "lang", "operators", "errors",
     },
     "workbench": {
-        "session", "inspect", "data", "onnx", "runtime", "graph", "lang", "operators", "errors",
+        "session", "inspect", "data", "zoo", "onnx", "runtime", "graph", "lang", "operators",
+        "errors",
     },
     "tensor": {
         "compiler", "program", "runtime", "graph", "lang", "operators", "errors",
@@ -51,15 +55,12 @@ LAYERS = {
     "linalg": {"tensor"},
     "special": {"tensor", "operators"},
     "cuda": set(),
-    "workbench": {
-        "session", "inspect", "data", "compiler", "kernels", "runtime", "onnx", "graph", "lang",
-        "operators", "errors",
-    },
     "interop": {"session", "onnx", "graph", "operators", "errors"},
     "data": {"operators"},
+    "zoo": {"session", "inspect", "operators", "errors"},
     "cli": {
-        "session", "inspect", "workbench", "data", "runtime", "graph", "onnx", "operators",
-        "errors",
+        "session", "inspect", "workbench", "data", "zoo", "kernels", "runtime", "graph", "onnx",
+        "operators", "errors",
     },
 }  # fmt: skip
 """What a module or package of `suanzi` may import of `suanzi`, beside itself."""
@@ -79,7 +80,6 @@ LIBRARIES = {
     "arguments": {"numpy"},
     "session": {"numpy"},
     "inspect": {"numpy", "PIL", "onnxruntime", "openvino"},
-    "workbench": {"numpy", "starlette", "uvicorn"},
     "tensor": {"numpy", "ml_dtypes", "safetensors"},
     "nn": {"numpy"},
     "optim": {"numpy"},
@@ -92,6 +92,7 @@ LIBRARIES = {
     "workbench": {"numpy", "starlette", "uvicorn"},
     "interop": {"numpy", "onnx"},
     "data": {"numpy", "PIL"},
+    "zoo": {"numpy", "PIL", "filelock", "platformdirs"},
     "cli": {"numpy", "PIL", "rich", "typer"},
 }
 """Which libraries beside the standard one."""

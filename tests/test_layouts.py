@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graph_support import Net
-from suanzi.compiler import prepare
+from suanzi.compiler import Compiler, prepare
 from suanzi.graph.fused import Reorder
 from suanzi.graph.infer import infer
 from suanzi.lang.target import AVX512
@@ -31,5 +31,5 @@ def test_layouts_change_where_it_pays(channels, expected):
     x = net.input("x", (1, channels[0], 224, 224))
     for C, K in itertools.pairwise(channels):
         x = conv(net, x, C, K, 3)
-    after = prepare(infer(net.graph(x)), AVX512, 1)
+    after = prepare(infer(net.graph(x)), Compiler(AVX512, threads=1))
     assert [n.operator.lanes for n in after.nodes if isinstance(n.operator, Reorder)] == expected

@@ -152,6 +152,34 @@ def test_threads_and_targets_agree(threads, target):
         close(y, wanted[name])
 
 
+@pytest.mark.parametrize("name", ["Conv", "ConvTranspose"])
+def test_strict_precision(name):
+    """No algorithm that rounds more than the direct sum, and results nearer to the exact ones."""
+    W = np.random.default_rng(1).standard_normal((64, 64, 3, 3), np.float32) / 24
+    node = helper.make_node(name, ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64, "H", "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(W, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    x = feeds(1, 64, 40, 40)
+    errors = {}
+    for precision in ("fast", "strict"):
+        session = InferenceSession(model, precision=precision)
+        (y,) = session.run(None, x)
+        kernels = {step.kernel for step in session.program(x).steps}
+        assert any("Winograd" in kernel for kernel in kernels) == (precision == "fast")
+        (operator,) = (node.operator for node in session.graph.nodes)
+        exact = operator.numpy(x["x"].astype(np.float64), W.astype(np.float64))
+        errors[precision] = np.abs(y - exact).max() / np.abs(exact).max()
+    assert errors["strict"] < 2e-6 < errors["fast"] < 1e-4
+    with pytest.raises(SuanziError, match="no such precision"):
+        InferenceSession(model, precision="exact")
+
+
 def test_threads_of_the_environment(monkeypatch):
     monkeypatch.setenv("SUANZI_THREADS", "3")
     assert InferenceSession(data.digits_model()).compiler.threads == 3

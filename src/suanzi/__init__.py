@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from suanzi import nn as nn
     from suanzi import optim as optim
     from suanzi import utils as utils
+    from suanzi import zoo as zoo
     from suanzi.inspect.compare import compare
     from suanzi.operators import OPERATORS as operators  # noqa: N811
     from suanzi.session import InferenceSession
@@ -19,6 +20,7 @@ __all__ = ["InferenceSession", "SuanziError", "__version__", "compare", "operato
 
 PACKAGES = {
     "autograd", "cuda", "func", "linalg", "nn", "onnx", "optim", "special", "tensor", "utils",
+    "zoo",
 }  # fmt: skip
 FUNCTIONAL = {
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "affine_grid", "alpha_dropout", "alpha_dropout_",

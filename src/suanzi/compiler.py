@@ -24,6 +24,7 @@ from suanzi.kernels._kernel import (
     Operand,
     Output,
     Packed,
+    Precision,
     Scratch,
     Site,
 )
@@ -45,13 +46,14 @@ class Compiler:
     threads: int
     cache: ObjectCache | None = None
     packings: Packings = field(default_factory=Packings)
+    precision: Precision = "fast"
 
     def compile(self, graph: Graph) -> Program:
         """The program of a graph's outputs. Every size must follow from the inputs' sizes."""
-        return assemble(prepare(graph, self.target, self.threads), self)
+        return assemble(prepare(graph, self), self)
 
 
-def prepare(graph: Graph, target: Target, threads: int) -> Graph:
+def prepare(graph: Graph, compiler: Compiler) -> Graph:
     """The graph after all passes, with each value's layout settled."""
     optimized = optimize(graph)
     _require_static(optimized)
@@ -60,7 +62,7 @@ def prepare(graph: Graph, target: Target, threads: int) -> Graph:
 
     def accepts(node: Node, laid: Graph) -> bool:
         wanted = any(
-            wants_blocks(site_of(optimized, reader, target, threads))
+            wants_blocks(site_of(optimized, reader, compiler))
             for reader in readers.get(node.outputs[0], ())
         )
         # What a plain node would move: its input, where that was made in blocks (what a Reorder
@@ -69,12 +71,12 @@ def prepare(graph: Graph, target: Target, threads: int) -> Graph:
         moved = [source] if source in laid.lanes and source in optimized.types else []
         moved += [node.outputs[0]] if wanted else []
         elements = sum(laid.types[name].size for name in moved)
-        return accepts_blocks(site_of(laid, node, target, threads), elements)
+        return accepts_blocks(site_of(laid, node, compiler), elements)
 
     def runs(node: Node, laid: Graph) -> bool:
-        return choose(site_of(laid, node, target, threads)) is not None
+        return choose(site_of(laid, node, compiler)) is not None
 
-    return unfuse(blocked_layout(optimized, target.lanes, accepts), runs)
+    return unfuse(blocked_layout(optimized, compiler.target.lanes, accepts), runs)
 
 
 def _require_static(graph: Graph) -> None:
@@ -92,7 +94,7 @@ def _require_static(graph: Graph) -> None:
     require_memory(total, "the largest tensor of the model")
 
 
-def site_of(graph: Graph, node: Node, target: Target, threads: int) -> Site:
+def site_of(graph: Graph, node: Node, compiler: Compiler) -> Site:
     """The node as the kernels see it."""
 
     def operand(name: str) -> Operand | None:
@@ -109,13 +111,21 @@ def site_of(graph: Graph, node: Node, target: Target, threads: int) -> Site:
             node.operator.body,
             inputs[:arity],
             outputs,
-            target,
-            threads,
+            compiler.target,
+            compiler.threads,
             node.operator.chain,
             extras,
+            precision=compiler.precision,
         )
-    skipped = tuple(i for i, name in enumerate(node.outputs) if not name)
-    return Site(node.operator, inputs, outputs, target, threads, skipped=skipped)
+    return Site(
+        node.operator,
+        inputs,
+        outputs,
+        compiler.target,
+        compiler.threads,
+        skipped=tuple(i for i, name in enumerate(node.outputs) if not name),
+        precision=compiler.precision,
+    )
 
 
 @dataclass
@@ -152,7 +162,7 @@ def assemble(graph: Graph, compiler: Compiler) -> Program:
     for number, node in enumerate(graph.nodes):
         if number in placement.free:
             continue
-        calls = _calls(graph, node, target, threads)
+        calls = _calls(graph, node, compiler)
         chosen.append(_Chosen(node, calls, count))
         starts[number] = (count, count + max(1, len(calls)) - 1)
         count += max(1, len(calls))
@@ -207,8 +217,8 @@ def _values(node: Node) -> tuple[str, ...]:
     return tuple(name for name in (*node.inputs, *node.outputs) if name)
 
 
-def _calls(graph: Graph, node: Node, target: Target, threads: int) -> tuple[Call, ...]:
-    choice: Choice = choose(site_of(graph, node, target, threads))
+def _calls(graph: Graph, node: Node, compiler: Compiler) -> tuple[Call, ...]:
+    choice: Choice = choose(site_of(graph, node, compiler))
     if choice is None and any(graph.lanes.get(name) for name in _values(node)):
         raise RuntimeError(f"{node.label} is in a blocked layout that no kernel of it reads")
     return choice or ()

@@ -40,7 +40,7 @@ class SuanziError(Exception):
         where = [
             self.model,
             self.node and f"node {self.node}",
-            self.input and f"input {self.input}",
+            self.input and ("input" if self.input == "input" else f"input {self.input}"),
         ]
         text = ": ".join([*(part for part in where if part), self.message])
         if self.expected is not None:

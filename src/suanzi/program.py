@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from suanzi.graph import Node
 from suanzi.graph.evaluate import evaluate_node
 from suanzi.operators._operator import Array, Cost, Ints, TensorType
 from suanzi.runtime.memory import Slot, Stored, address, allocate
-from suanzi.runtime.pool import Job
+from suanzi.runtime.pool import Job, Times
 from suanzi.runtime.pool import Step as NativeStep
 
 NO_COST = Cost()
@@ -36,6 +36,31 @@ class Step:
     cost: Cost = NO_COST
     shape: Ints = ()
     """The first output's."""
+
+
+class Taken(NamedTuple):
+    """When a step ran: the nanoseconds that it took, and for each thread that had a part its number
+    and from when to when it was at it, by `time.perf_counter_ns`."""
+
+    nanoseconds: int
+    spans: tuple[tuple[int, int, int], ...]
+
+    @staticmethod
+    def alone(begin: int) -> "Taken":
+        """On this thread, from `begin` to now."""
+        end = time.perf_counter_ns()
+        return Taken(end - begin, ((0, begin, end),))
+
+    @staticmethod
+    def by(times: Times) -> "list[Taken]":
+        """The steps of a job."""
+        return [
+            Taken(
+                taken,
+                tuple((n, times.begin + a, times.begin + b) for n, (a, b) in enumerate(spans) if b),
+            )
+            for taken, spans in zip(times.taken.tolist(), times.threads.tolist(), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -123,13 +148,16 @@ class Program:
             reads[-1] == writes[0] and steps[writes[0]].kernel == "Apply"
         )
 
-    def run_timed(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
-        """The outputs, and the nanoseconds of each step."""
-        times = np.zeros(len(self.steps), np.int64)
+    def run_timed(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], list[Taken]]:
+        """The outputs, and when each step ran."""
+        times: list[Taken] = []
         return self._run(feeds, times, None), times
 
     def _run(
-        self, feeds: Mapping[str, Array], times: Array | None, into: Mapping[str, Array] | None
+        self,
+        feeds: Mapping[str, Array],
+        times: list[Taken] | None,
+        into: Mapping[str, Array] | None,
     ) -> dict[str, Array]:
         try:
             state = self._idle.pop()  # as `append`, whole whatever other threads do
@@ -183,9 +211,9 @@ class Run:
         self.parts = self._parts(begins)
         self.constants = {n: program.constants[n] for n in program.slots if n in program.constants}
 
-    def _parts(self, begins: list[int]) -> list[tuple[int, int, Job | None]]:
+    def _parts(self, begins: list[int]) -> list[tuple[int, Job | None]]:
         """The steps cut into stretches of native ones, each a job, and single definitions."""
-        parts: list[tuple[int, int, Job | None]] = []
+        parts: list[tuple[int, Job | None]] = []
         steps, i = self.program.steps, 0
         while i < len(steps):
             end = i + 1
@@ -198,14 +226,14 @@ class Run:
                     for n in range(i, end)
                 ]
                 job = Job(native, self.program.threads)
-            parts.append((i, end, job))
+            parts.append((i, job))
             i = end
         return parts
 
     def run(
         self,
         feeds: Mapping[str, Array],
-        times: Array | None,
+        times: list[Taken] | None,
         into: Mapping[str, Array] | None = None,
     ) -> dict[str, Array]:
         for check in self.program.checks:
@@ -222,16 +250,16 @@ class Run:
             self.words[place] = starts[number] + offset
         for check in self.program.checks:
             self.arena[check.offset : check.offset + 8] = 0
-        for begin, end, job in self.parts:
+        for begin, job in self.parts:
             if job is None:
                 start = time.perf_counter_ns()
                 self._define(self.program.steps[begin], feeds, outputs)
                 if times is not None:
-                    times[begin] = time.perf_counter_ns() - start
+                    times.append(Taken.alone(start))
             elif times is None:
                 job.run()
             else:
-                times[begin:end] = job.run_timed()
+                times += Taken.by(job.run_timed())
         for check in self.program.checks:
             check.after(self.arena)
         return outputs

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from suanzi.arguments import NodeArg, accept
 from suanzi.compiler import Compiler
 from suanzi.errors import SuanziError
 from suanzi.graph.infer import infer
 from suanzi.graph.pipeline import optimize
+from suanzi.kernels import Precision
 from suanzi.lang import Target, host_target
 from suanzi.runtime.cache import ObjectCache
 from suanzi.runtime.threads import default_threads
@@ -29,7 +30,9 @@ class InferenceSession:
     """Runs an ONNX model.
 
     `model` is a path, a file's bytes or an onnx.ModelProto; `threads` how many threads a run may
-    use (SUANZI_THREADS, else all of the process's cores). The first run with inputs of new shapes
+    use (SUANZI_THREADS, else all of the process's cores); `precision` "strict" forgoes algorithms
+    that round more than the direct sum: Winograd's convolution, whose error is up to 1e-4 of the
+    largest output (see `suanzi.kernels.Precision`). The first run with inputs of new shapes
     compiles a program for them, which is kept; compiled kernels are kept across processes too.
     Any number of threads may use a session at once.
 
@@ -49,11 +52,15 @@ class InferenceSession:
         *,
         threads: int | None = None,
         target: Target | None = None,
+        precision: Precision = "fast",
     ) -> None:
         from suanzi.onnx import read  # the onnx library takes longer to import than all else
 
         if threads is not None and threads < 1:
             raise SuanziError("a session needs a thread", expected="threads ≥ 1", found=threads)
+        if precision not in get_args(Precision):
+            known = " or ".join(get_args(Precision))
+            raise SuanziError("no such precision", expected=known, found=precision)
         found = read(model)
         self.name = found.name
         self.opsets = found.opsets
@@ -62,7 +69,10 @@ class InferenceSession:
         """The model's graph with the types of its values, as far as the file's shapes tell."""
         self._inputs = {name: self.graph.types[name] for name in self.graph.inputs}
         self.compiler = Compiler(
-            target or host_target(), threads or default_threads(), ObjectCache()
+            target or host_target(),
+            threads or default_threads(),
+            ObjectCache(),
+            precision=precision,
         )
         static = all(self.graph.types[name].static for name in self.graph.inputs)
         # What doesn't depend on shapes is done once, so that all programs share the constants.

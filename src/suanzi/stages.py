@@ -28,15 +28,15 @@ from suanzi.graph.passes.control_flow import control_flow
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.operators._operator import Array, TensorType, Value
-from suanzi.program import NO_COST, Program, Step
+from suanzi.program import NO_COST, Program, Step, Taken
 
 MOST_PROGRAMS = 64  # of one graph, for as many combinations of input shapes; the oldest goes first
 MUCH = 10_000_000
 """Multiply-adds and bytes of a node, on average, that its definition takes as long for as compiling
 it: some 10 ms."""
 
-Timings = list[tuple[Step, int]]
-"""Steps in the order in which they ran, and the nanoseconds of each."""
+Timings = list[tuple[Step, Taken]]
+"""Steps in the order in which they ran, and when."""
 
 
 class Stages:
@@ -118,15 +118,16 @@ class Stage:
             made = self.program.run(feeds)
         else:
             made, times = self.program.run_timed(feeds)
-            timings.extend(zip(self.program.steps, times.tolist(), strict=True))
+            timings.extend(zip(self.program.steps, times, strict=True))
         values.update(made)
         for cut in cuts:
             start = time.perf_counter_ns()
             results = cut.run(values)
+            taken = Taken.alone(start)
             if timings is not None:
                 shape = getattr(next(iter(results.values())), "shape", ())
                 step = replace(cut.step, shape=shape)
-                timings.append((step, time.perf_counter_ns() - start))
+                timings.append((step, taken))
             values.update(results)
         for name in self.outputs:
             if name not in made and isinstance(values[name], np.ndarray):

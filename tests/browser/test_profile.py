@@ -58,11 +58,11 @@ def test_colours_with_legend_and_thresholds(profiled):
     assert "found" in profiled.find("time>1ns", 0).inner_text()
 
 
-def test_another_runtime_agrees(bench):
-    pytest.importorskip("onnxruntime")
+@pytest.mark.parametrize("against", ["onnxruntime", "strict"])
+def test_another_runtime_agrees(bench, against):
     bench.bundled()
     bench.view("Compare")
-    bench.page.get_by_label("against").select_option("onnxruntime")
+    bench.page.get_by_label("against").select_option(against)
     bench.page.get_by_role("button", name="Compare", exact=True).click()
     bench.page.get_by_text("values compared").wait_for(timeout=60_000)
     assert "all alike" in bench.page.locator(".compare").inner_text()

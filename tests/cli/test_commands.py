@@ -133,6 +133,37 @@ def test_stages(suanzi, digits, monkeypatch):
     assert "ret" in asm
 
 
+def test_strict_precision(suanzi, refused, tmp_path):
+    """Every command that runs a model takes it, and the plan shows it."""
+    shape = [1, 64, 32, 32]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    W = np.random.default_rng(0).standard_normal((64, 64, 3, 3), np.float32) / 24
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    graph = helper.make_graph([node], "g", [x], [y], [numpy_helper.from_array(W, "w")])
+    model = tmp_path / "conv.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), model)
+    strict = ["--precision", "strict"]
+    plan = ["show", model, "--stage", "plan"]
+    assert "Winograd" in suanzi(*plan).out
+    assert "precision: strict" in (out := suanzi(*plan, *strict).out)
+    assert "Winograd" not in out
+    steps = suanzi("profile", model, "--rounds", 1, *strict, "--json").json["steps"]
+    assert not any("Winograd" in step["kernel"] for step in steps)
+    run = suanzi("run", model, *strict, "--json").json["y"]
+    assert run["shape"] == shape
+    assert run["values"] != suanzi("run", model, "--json").json["y"]["values"]
+    (traced,) = suanzi("trace", model, *strict, "--json").json
+    assert traced["value"] == "y"
+    against = ["compare", model, "--against", "strict"]
+    assert "they agree" in suanzi(*against).out
+    assert suanzi(*against, *strict, "--json").json["values"][0]["max_abs"] == 0
+    bench = ["bench", model, "--against", "", "--threads", 1, "--seconds", 0]
+    (one,) = suanzi(*bench, *strict, "--json").json
+    assert one["precision"] == "strict"
+    refused(["run", model, "--precision", "exact"], "--precision", "fast", "strict")
+
+
 def test_profile(suanzi, digits):
     done = suanzi("profile", digits, "--rounds", 2)
     assert "786.56 k multiply-adds" in done.out

@@ -55,6 +55,18 @@ def test_without_peers():
     assert found.ratio is None
 
 
+def test_strict_precision(monkeypatch):
+    given = []
+
+    def ours(model, threads, precision):
+        given.append(precision)
+        return lambda feeds: [F32([1])]
+
+    monkeypatch.setattr(peers, "suanzi", ours)
+    found = compare("digits", b"", FEEDS, [], threads=1, seconds=0, precision="strict")
+    assert given == [found.to_dict()["precision"]] == ["strict"]
+
+
 def test_a_peer_that_fails(monkeypatch):
     def fails(model, threads):
         raise RuntimeError("no such operator")

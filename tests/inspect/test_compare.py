@@ -10,11 +10,12 @@ from inspect_support import branching, digits, make, seven, value
 from suanzi import InferenceSession, data
 from suanzi.errors import SuanziError
 from suanzi.inspect import compare as compare_module
-from suanzi.inspect.compare import compare_values, sides
+from suanzi.inspect.compare import compare, compare_values, sides
 from suanzi.inspect.diff import diff
 from suanzi.inspect.extract import borders, extract
 from suanzi.inspect.memory import memory
 from suanzi.inspect.values import Values
+from suanzi.lang import host_target
 from suanzi.onnx.cut import Original
 
 F32 = np.float32
@@ -42,6 +43,21 @@ def test_openvino():
     found = compare_values(Values(digits(), seven()), original(), "openvino")
     assert found.values
     assert found.first is None
+
+
+def test_strict_precision():
+    """Of our own plans: they part by Winograd's rounding, where it is used, and that is little."""
+    W = np.random.default_rng(0).standard_normal((64, 64, 3, 3), F32) / F32(24)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])]
+    shape = [1, 64, 32, 32]
+    model = make(nodes, [value("x", shape)], [value("y", shape)], {"w": W}).SerializeToString()
+    x = {"x": np.random.default_rng(1).standard_normal(shape, F32)}
+    (found,) = compare(model, x, "strict").values
+    assert 0 < found.max_rel < 1e-4
+    strict = Values(InferenceSession(model, precision="strict"), x)
+    same = compare_values(strict, Original(model), "strict")
+    assert same.values[0].max_abs == 0
+    assert same.ours == f"suanzi ({host_target().name}, strict)"
 
 
 def test_where_they_part(monkeypatch):

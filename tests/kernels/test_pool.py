@@ -61,7 +61,7 @@ def test_windows_of_all_kinds(pool, attributes):
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_any_window(data):
-    rank = data.draw(st.sampled_from((1, 2)))
+    rank = data.draw(st.sampled_from((1, 2, 3)))
 
     def each(low, high):
         return tuple(data.draw(st.integers(low, high)) for _ in range(rank))
@@ -75,7 +75,8 @@ def test_any_window(data):
         pads=pads,
         ceil_mode=data.draw(st.sampled_from((0, 1))),
     )
-    sizes = [(n - 1) * d + data.draw(st.integers(1, 30)) for n, d in zip(kernel, dilations)]  # noqa: B905
+    most = 30 if rank < 3 else 8
+    sizes = [(n - 1) * d + data.draw(st.integers(1, most)) for n, d in zip(kernel, dilations)]  # noqa: B905
     blocked(pool, random(data.draw(st.integers(1, 2)), 18, *sizes), threads=2)
 
 
@@ -98,7 +99,9 @@ def test_a_maximum_over_nan_is_nan(pool):
 
 @pytest.mark.parametrize("pool", [MaxPool, AveragePool])
 def test_plain_data(pool):
-    for shape, kernel in (((2, 20, 9, 8), (3, 2)), ((1, 3, 30), (4,))):
+    for shape, kernel in (
+        ((2, 20, 9, 8), (3, 2)), ((1, 3, 30), (4,)), ((2, 3, 5, 6, 7), (3, 2, 4)),
+    ):  # fmt: skip
         check(choose, pool(kernel_shape=kernel), [random(*shape)], outputs=1, threads=2)
 
 
@@ -114,7 +117,7 @@ def test_what_is_left_to_numpy():
     assert choose(make_site(pool, [X])) is None  # with Indices
     assert choose(make_site(pool, [X], input_lanes=V, output_lanes=V)) is None
     assert choose(make_site(pool, [X.astype(np.float64)], outputs=1)) is None
-    X = random(1, 4, 5, 5, 5)
-    pool = AveragePool(kernel_shape=(2, 2, 2))
+    X = random(1, 4, 5, 5, 5, 2)
+    pool = AveragePool(kernel_shape=(2, 2, 2, 1))
     assert choose(make_site(pool, [X], input_lanes=V, output_lanes=V)) is None
     assert choose(make_site(pool, [X])) is None

@@ -55,6 +55,23 @@ def test_other_forms(target, plain):
     hold(wide, normal(1, 9, 3, 50), target, plain)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 3)] * 3),
+    st.tuples(*[st.integers(1, 3)] * 3),
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.booleans(),
+)
+def test_three_axes(kernel, strides, pad, ceil, plain):
+    pads = tuple(min(pad, size - 1) for size in kernel)
+    attributes = {
+        "kernel_shape": kernel, "strides": strides, "pads": pads * 2, "ceil_mode": ceil,
+    }  # fmt: skip
+    x = RNG.integers(0, 9, (2, 17, 5, 6, 7)).astype(np.float32)
+    hold(attributes, x, RUNNABLE[0], plain, count_include_pad=pad)
+
+
 def test_the_first_of_equal_elements_and_the_first_nan_have_it():
     x = RNG.integers(0, 3, (2, 16, 9, 9)).astype(np.float32)
     x[0, 3, 4, 4:6] = np.nan
@@ -67,8 +84,8 @@ def test_the_first_of_equal_elements_and_the_first_nan_have_it():
 
 
 def test_what_is_declined():
-    x = normal(1, 2, 3, 4, 5)
-    operator = MaxPoolGradient(kernel_shape=(2, 2, 2))
-    assert choose(make_site(operator, [normal(1, 2, 2, 3, 4), x])) is None
+    x = normal(1, 2, 3, 4, 5, 1)
+    operator = MaxPoolGradient(kernel_shape=(2, 2, 2, 1))
+    assert choose(make_site(operator, [normal(1, 2, 2, 3, 4, 1), x])) is None
     operator = AveragePoolGradient(kernel_shape=(2,), sizes=(5,))
     assert choose(make_site(operator, [normal(1, 2, 4).astype(np.float64)])) is None

@@ -36,8 +36,8 @@ def data(operator, T, N, I, H, bias=True, initial=False):  # noqa: E741
     return operator, [*arrays[:3], arrays[3] if bias else None, None, *(states if initial else ())]
 
 
-def check(operator, inputs, skipped=(), target=RUNNABLE[0], threads=1):
-    constants = [i for i in (1, 2, 3) if inputs[i] is not None]
+def check(operator, inputs, skipped=(), target=RUNNABLE[0], threads=1, arrive=False):
+    constants = [] if arrive else [i for i in (1, 2, 3) if inputs[i] is not None]
     site = make_site(operator, inputs, constants=constants, target=target, threads=threads)
     outputs = tuple(o for i, o in enumerate(site.outputs) if i not in skipped)
     site = replace(site, outputs=outputs, skipped=tuple(skipped))
@@ -53,7 +53,9 @@ def check(operator, inputs, skipped=(), target=RUNNABLE[0], threads=1):
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_and_target(cell, target):
     both = replace(CELLS[cell], direction="bidirectional")
-    check(*data(both, 5, 3, 7, target.lanes + 3, initial=True), target=target)
+    for arrive in (False, True):
+        given = data(both, 5, 3, 7, target.lanes + 3, initial=True)
+        check(*given, target=target, arrive=arrive)
 
 
 @settings(max_examples=20, deadline=None)
@@ -65,10 +67,11 @@ def test_every_cell_and_target(cell, target):
     bias=st.booleans(),
     initial=st.booleans(),
     threads=st.sampled_from((1, 2)),
+    arrive=st.booleans(),
 )
-def test_any_layer(cell, direction, layout, sizes, bias, initial, threads):
+def test_any_layer(cell, direction, layout, sizes, bias, initial, threads, arrive):
     operator = replace(CELLS[cell], direction=direction, layout=layout)
-    check(*data(operator, *sizes, bias, initial), threads=threads)
+    check(*data(operator, *sizes, bias, initial), threads=threads, arrive=arrive)
 
 
 @pytest.mark.parametrize("skipped", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
@@ -116,9 +119,13 @@ def test_what_is_left_to_numpy(operator, more):
     assert choose(site) is None
 
 
-def test_weights_that_arrive_are_left_to_numpy():
+@pytest.mark.parametrize("constants", [(1, 3), (2,), (1,)])
+def test_some_weights_arrive(constants):
     operator, inputs = data(LSTM(), 4, 2, 3, 3)
-    assert choose(make_site(operator, inputs, constants=(1, 3))) is None
+    site = make_site(operator, inputs, constants=constants)
+    got, expected = run_site(choose, site, inputs), operator.numpy(*inputs)
+    for mine, right in zip(got, expected, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=1e-5, atol=1e-5)
 
 
 def test_a_model_that_wants_the_last_cell_state_alone():

@@ -11,7 +11,7 @@ import pytest
 
 from suanzi.lang.target import host_target
 from suanzi.runtime import machine
-from suanzi.runtime.pool import Job, Step
+from suanzi.runtime.pool import Job, Step, Times
 
 # args: { before, size of before, after, counts, scratch, delay, clashes }. Chunk c marks
 # scratch[thread] as its own, counts[c] += 1, after[c] = before[7c mod size] + 1, waits, and gives
@@ -89,17 +89,17 @@ class Chain:
             steps.append(Step(self.code["link"], args, n))
         self.job = Job(steps, threads)
 
-    def run(self, timed: bool = False) -> np.ndarray | None:
+    def run(self, timed: bool = False) -> Times | None:
         """Runs the job on new data and checks all of it."""
         self.runs += 1
         self.values[0][:] = self.runs * 1000
-        spans = self.job.run_timed() if timed else self.job.run()
+        times = self.job.run_timed() if timed else self.job.run()
         for i, value in enumerate(self.values):
             assert (value == self.runs * 1000 + i).all()
         for count in self.counts:
             assert (count == self.runs).all()
         assert self.clashes == 0
-        return spans
+        return times
 
 
 @pytest.fixture(scope="session")

@@ -95,18 +95,67 @@ def test_arguments_change_between_runs(chain):
 def test_a_timed_run_is_a_run(chain, threads):
     work = chain([1, 8, 1, 64], threads, delay=20_000)
     begin = time.perf_counter_ns()
-    spans = work.run(timed=True)
+    times = work.run(timed=True)
     total = time.perf_counter_ns() - begin
-    assert spans.shape == (4,)
-    assert (spans > 0).all()
-    assert spans.sum() <= total
+    assert times.taken.shape == (4,)
+    assert (times.taken > 0).all()
+    assert times.taken.sum() <= total
+    assert begin <= times.begin
     work.run()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_when_each_thread_was_at_each_step(chain, threads):
+    work = chain([1, 8, 1, 64], threads, delay=20_000)
+    for _ in range(5):
+        times = work.run(timed=True)
+        assert times.threads.shape == (4, threads, 2)
+        ends = np.cumsum(times.taken)
+        for step, spans in enumerate(times.threads):
+            took_part = spans[:, 1] > 0
+            assert took_part.any()
+            assert (spans[~took_part] == 0).all()
+            begins, done = spans[took_part].T
+            assert (begins < done).all()
+            # It began after the step before had ended, and the step ended with its last thread.
+            assert begins.min() >= ends[step] - times.taken[step]
+            assert done.max() <= ends[step]
+        assert times.threads[[0, 2], 1:].sum() == 0  # one chunk is the caller's
+
+
+def test_a_helper_has_a_span_of_its_own(chain):
+    work = chain([64], 2, delay=200_000)
+    end = time.monotonic() + 10  # a busy machine may not let a worker on a core at once
+    main, helper = work.run(timed=True).threads[0]
+    while not helper[1] and time.monotonic() < end:
+        main, helper = work.run(timed=True).threads[0]
+    assert max(main[0], helper[0]) < min(main[1], helper[1])  # they worked side by side
+
+
+def test_a_run_that_is_not_timed_leaves_no_stamps(chain):
+    work = chain([64, 3], 2, delay=2000)
+    times = work.run(timed=True)
+    before = times.threads.copy()
+    for _ in range(20):
+        work.run()
+    np.testing.assert_array_equal(times.threads, before)
+
+
+def test_steps_without_chunks_have_no_spans(chain):
+    kernel = chain([3], 2)
+    (step,) = kernel.job.steps
+    none = Step(0, np.zeros(0, np.int64), 0)
+    kernel.job = Job([none, step], 2)
+    times = kernel.run(timed=True)
+    assert (times.threads[0] == 0).all()
+    assert times.threads[1].any()
 
 
 def test_the_clock_of_cycles_is_scaled(chain, monkeypatch):
     monkeypatch.setattr(system, "POSIX", False)
-    spans = chain([1, 8], 1, delay=20_000).run(timed=True)
-    assert (spans > 0).all()
+    times = chain([1, 8], 1, delay=20_000).run(timed=True)
+    assert (times.taken > 0).all()
+    assert (times.threads[:, 0, 1] > times.threads[:, 0, 0]).all()
 
 
 def test_jobs_of_fewer_threads_on_a_larger_pool(chain, fresh_pool):

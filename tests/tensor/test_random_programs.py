@@ -16,7 +16,7 @@ import suanzi
 
 torch = pytest.importorskip("torch")
 
-PROGRAMS = 240
+PROGRAMS = 300
 LINES = 14
 BEGIN = {
     "a": ((3, 4), "float32", False),
@@ -32,9 +32,15 @@ BEGIN = {
 ARGUMENTS = ("a", "b", "c", "m", "x")
 FREER = (
     "modified by an inplace operation", "second time", "single memory location",
-    "is not implemented", "another view of its base has been modified", "multiple views",
+    "is not implemented", "ZeroDivisionError", "derivative for", "multiple views",
+    "another view of its base has been modified",
 )  # fmt: skip
 """Errors of PyTorch's where an answer is right as well."""
+STRICTER = (
+    "modified by", "freed by the first", "read-only", "share memory", "view of a detached",
+    "from inside of a compiled",
+)  # fmt: skip
+"""Errors of ours where PyTorch has an answer, but never another than what is right."""
 
 
 def gradients(T, y, leaves):
@@ -64,17 +70,12 @@ class Maker:
             exec(line, self.scope)
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
             if self.random.random() < 0.7:
-                if touched(line):  # it may be half done: the program must be made anew
-                    self.replay()
                 return
             self.error = str(error)
         else:
-            if " = " in line and not line.startswith("with") and "." not in first and "[" not in first:
+            if " = " in line and first.replace(", ", "").strip(",").isalnum():
                 self.names.update(dict.fromkeys(first.strip(",").split(", ")))
         self.lines.append(line)
-
-    def replay(self):
-        pass
 
     # --- what lines are made of
 
@@ -158,12 +159,7 @@ class Maker:
             return f"{first}, {second}"
         if kind == 3 and t.ndim > 1 and t.shape[1]:
             return f":, [{self.random.randrange(t.shape[1])}]"
-        mask = self.pick(lambda m: m.dtype == torch.bool and m.shape == t.shape)
-        return mask
-
-
-def touched(line):
-    return False
+        return self.pick(lambda m: m.dtype == torch.bool and m.shape == t.shape)
 
 
 def creation(make):
@@ -321,7 +317,7 @@ def joined(make):
                          and o.shape[max(o.ndim - 2, 0)] == make.scope[f].shape[-1])  # fmt: skip
         return mate and f"{new} = {f} @ {mate}"
     if kind == 4 and t.ndim and t.shape[axis]:
-        return (f"{new} = {v}.gather({axis}, T.zeros({[*t.shape]}, dtype=T.int64))")
+        return f"{new} = {v}.gather({axis}, T.zeros({[*t.shape]}, dtype=T.int64))"
     if kind == 5 and t.ndim and t.shape[axis]:
         return f"{new} = {v}.index_select({axis}, T.tensor([0, {t.shape[axis] - 1}, 0]))"
     if kind == 6:
@@ -371,7 +367,6 @@ def beginning(T, seed):
 
 def source(lines, names):
     made = ", ".join(n for n in names if n not in BEGIN)
-    outside = ", ".join(n for n in BEGIN if n not in ARGUMENTS)
     body = "\n".join([*lines, f"return [{made}]"])
     return f"def program({', '.join(ARGUMENTS)}):\n" + textwrap.indent(body, "    ")
 
@@ -412,7 +407,8 @@ def check(found, wanted, what):
             assert (a[0].shape, a[0].dtype) == (b[0].shape, b[0].dtype), where
             scale = max(1, np.abs(b[0][np.isfinite(b[0])]).max(initial=0))
             np.testing.assert_allclose(a[0] / scale, b[0] / scale, 2e-4, 1e-5, err_msg=where)
-            assert a[1] == b[1], f"requires_grad of {where}"
+            same = a[1] == b[1] or not b[0].any()  # of zeros, a history says nothing
+            assert same, f"requires_grad of {where}"
 
 
 def hold(seed):
@@ -428,7 +424,7 @@ def hold(seed):
         if raised is not None:
             assert isinstance(raised, suanzi.SuanziError), f"{what}: {raised!r}\n{code}"
             unknown = compiled and "traced" in str(raised)
-            freer = "modified by" in str(raised) or "freed by the first" in str(raised)
+            freer = any(text in str(raised) for text in STRICTER)
             assert error is not None or unknown or freer, f"{what}: {raised}\n{code}"
             continue
         if error is None:
@@ -438,6 +434,8 @@ def hold(seed):
                 raise AssertionError(f"{difference}\n{code}") from None
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of writes to overlapping views
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 @pytest.mark.parametrize("part", range(12))
 def test_random_programs(part):
     for seed in range(part, PROGRAMS, 12):

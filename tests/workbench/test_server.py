@@ -265,6 +265,8 @@ def test_a_profile(page, digits):
 def test_a_comparison(page, digits):
     found = page.job(digits, kind="compare", run="r1", against="onnxruntime")["result"]
     assert (found["first"], len(found["values"])) == (None, 12)
+    found = page.job(digits, kind="compare", run="r1", against="strict")["result"]
+    assert (found["first"], found["against"]) == (None, "strict")
     job = page.job(digits, kind="compare", run="r1", against="magic")
     assert job["error"]["message"] == "no such runtime"
 

@@ -18,6 +18,7 @@ import type {
   Sizes,
   TensorInfo,
   TensorStatistics,
+  ZooModel,
 } from "./types";
 
 /** What the server answered instead of data. */
@@ -94,7 +95,8 @@ export const api = {
   document: (id: string) => get<ModelDocument>(doc(id)),
   upload: (file: File) => post<DocumentInfo>(`documents?name=${encode(file.name)}`, file),
   bundled: () => post<DocumentInfo>("documents/bundled"),
-  zoo: (name: string) => post<DocumentInfo>(`documents/zoo?name=${encode(name)}`),
+  zoo: () => get<ZooModel[]>("zoo"),
+  openZoo: (name: string) => post<DocumentInfo>(`documents/zoo?name=${encode(name)}`),
   close: async (id: string) => void (await answer(doc(id), { method: "DELETE" })),
 
   node: (id: string, node: NodeId, run?: string) =>

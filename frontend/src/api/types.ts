@@ -27,6 +27,17 @@ export interface DocumentInfo {
   bytes: number;
   state: "opening" | "ready" | "failed";
   error: ErrorInfo | null;
+  /** Bytes that have been downloaded, while they are. */
+  there: number | null;
+}
+
+export interface ZooModel {
+  name: string;
+  title: string;
+  precision: string;
+  opset: number;
+  bytes: number;
+  tags: string[];
 }
 
 export interface ServerState {
@@ -35,7 +46,6 @@ export interface ServerState {
   runtimes: { name: string; installed: boolean; version: string | null }[];
   documents: DocumentInfo[];
   samples: { name: string; kind: "image" }[];
-  zoo: { name: string; bytes: number; text: string }[];
   limits: { upload: number; slice: number };
 }
 

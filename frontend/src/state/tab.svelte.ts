@@ -196,6 +196,7 @@ export class Tab {
   /** The run on show, made with random data where there was none. */
   async needRun(): Promise<RunResult | null> {
     if (!this.run) await this.doRun({ feeds: {} });
+    if (!this.run) this.panel = "run"; // most often sizes are open, which are chosen there
     return this.run;
   }
 

@@ -129,7 +129,7 @@ class Workbench {
   }
 
   openZoo(name: string): Promise<void> {
-    return this.open(name, () => api.zoo(name));
+    return this.open(name, () => api.openZoo(name));
   }
 
   private async open(name: string, ask: () => Promise<DocumentInfo>): Promise<void> {

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,13 +18,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="an ONNX file")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="an ONNX file, a model of the zoo, hf:OWNER/REPO/FILE, URL#sha256=..."
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="download nothing")]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
         "-i",
-        metavar="NAME=FILE",
+        metavar="[NAME=]FILE",
         help="an input's contents: .npy, .npz, .pb or a picture; random where none is named",
     ),
 ]
@@ -39,6 +45,10 @@ Shapes = Annotated[
 Threads = Annotated[
     int | None, typer.Option(help="SUANZI_THREADS, else all cores", show_default=False)
 ]
+Precision = Annotated[
+    Literal["fast", "strict"],
+    typer.Option(help="strict: no algorithm that rounds more than the direct sum"),
+]
 Seed = Annotated[int, typer.Option(min=0, help="of the random inputs")]
 Json = Annotated[bool, typer.Option("--json", help="print data for programs")]
 Mean = Annotated[str, typer.Option(help="subtracted from a picture's channels (0 to 1)")]
@@ -46,10 +56,16 @@ Std = Annotated[str, typer.Option(help="what a picture's channels are then divid
 Layout = Annotated[str, typer.Option(help="a picture's axes: NCHW or NHWC")]
 
 
-def command(name: str) -> Callable[..., Any]:
+def command(name: str, function: str = "main") -> Callable[..., Any]:
     """The function that does a command, imported now: what isn't called costs nothing."""
-    function: Callable[..., Any] = importlib.import_module(f"suanzi.cli.{name}").main
-    return function
+    found: Callable[..., Any] = getattr(importlib.import_module(f"suanzi.cli.{name}"), function)
+    return found
+
+
+def located(model: str, offline: bool) -> str:
+    """The file of a command's MODEL, which may have to be downloaded first."""
+    file: str = command("zoo", "located")(model, offline)
+    return file
 
 
 @app.command()
@@ -64,17 +80,22 @@ def run(
     input: Inputs = None,
     dim: Dims = None,
     shape: Shapes = None,
-    save: Annotated[str | None, typer.Option(metavar="FILE.npz", help="keep the outputs")] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="an .npz of the outputs, or a .png of the answer"),
+    ] = None,
     mean: Mean = "0",
     std: Std = "1",
     layout: Layout = "NCHW",
     threads: Threads = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Run a model and print its outputs."""
-    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
-    command("run")(model, feeding, save, threads, json)
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed, model)
+    command("run")(located(model, offline), feeding, save, threads, precision, json)
 
 
 @app.command()
@@ -89,11 +110,13 @@ def show(
     dim: Dims = None,
     shape: Shapes = None,
     threads: Threads = None,
+    precision: Precision = "fast",
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Show what a model is made of, or a stage of its way to machine code."""
     feeding = command("feeds")(None, dim, shape, "0", "1", "NCHW", 0)
-    command("show")(model, stage, node, feeding, threads, json)
+    command("show")(located(model, offline), stage, node, feeding, threads, precision, json)
 
 
 @app.command()
@@ -110,12 +133,14 @@ def profile(
     std: Std = "1",
     layout: Layout = "NCHW",
     threads: Threads = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Time each step against what the machine could do."""
-    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
-    command("profile")(model, feeding, rounds, save, threads, json)
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed, model)
+    command("profile")(located(model, offline), feeding, rounds, save, threads, precision, json)
 
 
 @app.command()
@@ -129,28 +154,42 @@ def trace(
     std: Std = "1",
     layout: Layout = "NCHW",
     threads: Threads = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Compute every value inside a model, and sum each up."""
-    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
-    command("trace")(model, feeding, save, threads, json)
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed, model)
+    command("trace")(located(model, offline), feeding, save, threads, precision, json)
 
 
 @app.command()
 def bench(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="ONNX files")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="ONNX files, or models of the zoo")
+    ],
     against: Annotated[str, typer.Option(help="peers")] = "onnxruntime,openvino",
     threads: Annotated[str, typer.Option(help="numbers of threads")] = "1,2",
+    precision: Precision = "fast",
     dim: Dims = None,
     shape: Shapes = None,
     seconds: Annotated[float, typer.Option(min=0, help="for each comparison")] = 4.0,
     seed: Seed = 0,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Time models side by side with other runtimes, in interleaved rounds."""
     feeding = command("feeds")(None, dim, shape, "0", "1", "NCHW", seed)
-    command("bench")(models, feeding, against, threads, seconds, json)
+    command("bench")(
+        [located(model, offline) for model in models],
+        feeding,
+        against,
+        threads,
+        precision,
+        seconds,
+        json,
+    )
 
 
 @app.command()
@@ -159,7 +198,7 @@ def compare(
     against: Annotated[
         str,
         typer.Option(
-            help="onnxruntime, openvino, definitions (NumPy in float64), target:avx2 and its like"
+            help="onnxruntime, openvino, definitions (NumPy in float64), strict, target:avx2 ..."
         ),
     ] = "onnxruntime",
     tolerance: Annotated[
@@ -173,22 +212,27 @@ def compare(
     std: Std = "1",
     layout: Layout = "NCHW",
     threads: Threads = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Compare every value inside with another runtime: where do they part?"""
-    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed)
-    command("compare")(model, feeding, against, tolerance, threads, json)
+    feeding = command("feeds")(input, dim, shape, mean, std, layout, seed, model)
+    command("compare")(
+        located(model, offline), feeding, against, tolerance, threads, precision, json
+    )
 
 
 @app.command()
 def diff(
     model: Model,
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="another ONNX file")],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="another model")],
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Compare two models: nodes added, removed, changed in structure, attributes, weights."""
-    command("diff")(model, other, json)
+    command("diff")(located(model, offline), located(other, offline), json)
 
 
 @app.command()
@@ -203,10 +247,11 @@ def extract(
         list[str] | None,
         typer.Option("--to", metavar="VALUE", help="where the part ends; else as the model"),
     ] = None,
+    offline: Offline = False,
     json: Json = False,
 ) -> None:
     """Save what lies between some values of a model as a model of its own."""
-    command("extract")(model, save, inputs or [], outputs or [], json)
+    command("extract")(located(model, offline), save, inputs or [], outputs or [], json)
 
 
 @app.command()
@@ -218,13 +263,15 @@ def open(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 0,
     browser: Annotated[bool, typer.Option(help="open the address in a browser")] = True,
     threads: Threads = None,
+    offline: Offline = False,
 ) -> None:
     """Open the workbench in the browser: look at models, run them, see inside.
 
     Without a model it opens a small one that recognises digits. Over SSH give a port, and forward
     it: ssh -L 8000:localhost:8000 HOST suanzi open --port 8000
     """
-    command("open")(models or [], port, browser, threads)
+    files = [located(model, offline) for model in models or []]
+    command("open")(files, port, browser, threads)
 
 
 @app.command()
@@ -251,6 +298,44 @@ def cache(
 ) -> None:
     """The compiled kernels that are kept for the next time."""
     command("cache")(action, json)
+
+
+zoo = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(zoo, name="zoo", help="Pretrained models by name: ONNX's model zoo.")
+
+
+@zoo.command("list")
+def zoo_list(
+    tag: Annotated[str | None, typer.Option(help="only those with it: vision, text, ssd")] = None,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="only files at most so large: 50MB")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the models."""
+    command("zoo", "show_all")(tag, max_size, json)
+
+
+@zoo.command("show")
+def zoo_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="resnet50, resnet50@7:int8")],
+    json: Json = False,
+) -> None:
+    """Tell all of a model that is known without its file."""
+    command("zoo", "show")(name, json)
+
+
+@zoo.command("get")
+def zoo_get(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="of the zoo, hf:OWNER/REPO/FILE, URL#sha256=...")
+    ],
+    data: Annotated[bool, typer.Option("--data", help="its sample inputs and outputs")] = False,
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Download a model, unless it is there, and print where it is."""
+    command("zoo", "get")(name, data, offline, json)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from PIL import Image
 
 from suanzi.errors import SuanziError
 from suanzi.operators._operator import Array
@@ -36,3 +37,12 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def save_picture(path: Path, picture: Image.Image | None) -> None:
+    """In the form that the name's end tells."""
+    if picture is None:
+        raise SuanziError("the answer is no picture", found=path, hint="--save FILE.npz has arrays")
+    made = Image.registered_extensions()[path.suffix.lower()]
+    with whole(path) as file:
+        picture.save(file, made)

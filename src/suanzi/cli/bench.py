@@ -10,11 +10,18 @@ from suanzi.cli.feeds import Feeding
 from suanzi.errors import SuanziError
 from suanzi.inspect import peers
 from suanzi.inspect.bench import Comparison, compare
+from suanzi.kernels import Precision
 from suanzi.session import InferenceSession
 
 
 def main(
-    models: list[str], feeding: Feeding, against: str, threads: str, seconds: float, json: bool
+    models: list[str],
+    feeding: Feeding,
+    against: str,
+    threads: str,
+    precision: Precision,
+    seconds: float,
+    json: bool,
 ) -> None:
     names = list(dict.fromkeys(name for name in against.split(",") if name))
     for name in names:
@@ -32,7 +39,9 @@ def main(
             feeds = feeding(session)
             for count in counts:
                 progress.update(task, description=f"{session.name}, threads: {count}")
-                found.append(compare(session.name, model, feeds, names, count, seconds))
+                found.append(
+                    compare(session.name, model, feeds, names, count, seconds, precision=precision)
+                )
                 progress.advance(task)
     if json:
         _print.data([comparison.to_dict() for comparison in found])

@@ -6,6 +6,7 @@ from suanzi.errors import SuanziError
 from suanzi.inspect.compare import ValueComparison, ValueDifference, compare_values, sides
 from suanzi.inspect.plain import plain
 from suanzi.inspect.values import Values
+from suanzi.kernels import Precision
 from suanzi.onnx.cut import Original
 from suanzi.session import InferenceSession
 
@@ -14,11 +15,17 @@ MOST_ROWS = 20
 
 
 def main(
-    model: str, feeding: Feeding, against: str, tolerance: float, threads: int | None, json: bool
+    model: str,
+    feeding: Feeding,
+    against: str,
+    tolerance: float,
+    threads: int | None,
+    precision: Precision,
+    json: bool,
 ) -> None:
     if against not in sides():
         raise SuanziError("no such runtime", expected=", ".join(sides()), found=against)
-    session = InferenceSession(model, threads=threads)
+    session = InferenceSession(model, threads=threads, precision=precision)
     feeds = feeding(session)
     with _print.working(f"{session.name}: computing every value twice"):
         found = compare_values(Values(session, feeds), Original(model), against, tolerance)

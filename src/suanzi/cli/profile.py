@@ -9,15 +9,22 @@ from suanzi.cli.feeds import Feeding
 from suanzi.inspect.chrome import chrome_trace
 from suanzi.inspect.plain import plain
 from suanzi.inspect.profile import Profile
+from suanzi.kernels import Precision
 from suanzi.session import InferenceSession
 
 EXPLAINED = 5  # of the slowest steps, what was chosen and why
 
 
 def main(
-    model: str, feeding: Feeding, rounds: int, save: str | None, threads: int | None, json: bool
+    model: str,
+    feeding: Feeding,
+    rounds: int,
+    save: str | None,
+    threads: int | None,
+    precision: Precision,
+    json: bool,
 ) -> None:
-    session = InferenceSession(model, threads=threads)
+    session = InferenceSession(model, threads=threads, precision=precision)
     feeds = feeding(session)
     with _print.working(f"{session.name}: compiling, and {rounds} runs"):
         found = session.profile(feeds, rounds)

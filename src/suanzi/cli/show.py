@@ -13,6 +13,7 @@ from suanzi.graph import Graph
 from suanzi.graph.bodies import bodies_of
 from suanzi.inspect.feeds import OPEN
 from suanzi.inspect.plan import PlanStep, code, prepared, static, zeros
+from suanzi.kernels import Precision
 from suanzi.operators._operator import TensorType
 from suanzi.session import InferenceSession
 
@@ -20,13 +21,19 @@ STAGES = ("model", "graph", "plan", "ir", "asm")
 
 
 def main(
-    model: str, stage: str, node: str | None, feeding: Feeding, threads: int | None, json: bool
+    model: str,
+    stage: str,
+    node: str | None,
+    feeding: Feeding,
+    threads: int | None,
+    precision: Precision,
+    json: bool,
 ) -> None:
     if stage not in STAGES:
         raise SuanziError("no such stage", expected=", ".join(STAGES), found=stage)
     if node and stage == "model":
         raise SuanziError("--node needs a stage", expected="--stage graph, plan, ir or asm")
-    session = InferenceSession(model, threads=threads)
+    session = InferenceSession(model, threads=threads, precision=precision)
     types = feeding.types(session)
     if stage == "model":
         _model(session, types, json)
@@ -50,7 +57,7 @@ def main(
         else:
             _print.table(
                 f"{session.name} for {session.compiler.target.name}, "
-                f"threads: {session.compiler.threads}, steps: {len(rows)}",
+                f"threads: {session.compiler.threads}, precision: {precision}, steps: {len(rows)}",
                 columns,
                 [[_lines(row[column]) for column in columns] for row in rows],
                 words=len(columns),

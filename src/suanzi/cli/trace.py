@@ -13,12 +13,20 @@ from suanzi.cli._values import arrays, storable, type_name
 from suanzi.cli.feeds import Feeding
 from suanzi.errors import SuanziError
 from suanzi.inspect.statistics import brief
+from suanzi.kernels import Precision
 from suanzi.operators._operator import Array
 from suanzi.session import InferenceSession
 
 
-def main(model: str, feeding: Feeding, save: str | None, threads: int | None, json: bool) -> None:
-    session = InferenceSession(model, threads=threads)
+def main(
+    model: str,
+    feeding: Feeding,
+    save: str | None,
+    threads: int | None,
+    precision: Precision,
+    json: bool,
+) -> None:
+    session = InferenceSession(model, threads=threads, precision=precision)
     feeds = feeding(session)
     with _print.working(f"{session.name}: compiling"):
         traced = session.trace(feeds)

@@ -9,6 +9,7 @@ from suanzi.graph.passes.common import common
 from suanzi.graph.passes.control_flow import control_flow
 from suanzi.graph.passes.dead_code import dead_code
 from suanzi.graph.passes.explicit_windows import explicit_windows
+from suanzi.graph.passes.fewer_axes import fewer_axes
 from suanzi.graph.passes.fold_batch_norm import fold_batch_norm
 from suanzi.graph.passes.fold_constants import fold_constants
 from suanzi.graph.passes.fold_scale import fold_scale
@@ -20,6 +21,7 @@ from suanzi.graph.passes.quantize import quantize
 from suanzi.graph.passes.recompute import recompute
 from suanzi.graph.passes.reshapes import reshapes
 from suanzi.graph.passes.simplify import simplify
+from suanzi.graph.passes.split_adaptive_pool import split_adaptive_pool
 from suanzi.graph.passes.split_batch_norm import split_batch_norm
 from suanzi.graph.verify import verify
 
@@ -28,6 +30,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     control_flow,
     quantize,
     split_batch_norm,
+    split_adaptive_pool,
     fold_constants,
     simplify,
     reshapes,
@@ -35,6 +38,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     explicit_windows,
     fold_batch_norm,
     fold_scale,
+    fewer_axes,
     broadcasts,
     common,
     fold_transposes,

@@ -6,13 +6,16 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.inspect import peers
 from suanzi.operators._operator import Array
+
+if TYPE_CHECKING:
+    from suanzi.kernels import Precision
 
 PAUSE, WARMING, TURN = 0.06, 0.02, 0.1
 """Seconds: between two runtimes, since onnxruntime's threads spin for 50 ms after a run and would
@@ -40,6 +43,8 @@ class Comparison:
     runs: int
     """Timed runs of ours."""
     timings: tuple[Timing, ...]
+    precision: Precision = "fast"
+    """Ours."""
 
     @property
     def ours(self) -> Timing:
@@ -66,9 +71,10 @@ def compare(
     threads: int,
     seconds: float = 4.0,
     rounds: int = 200,
+    precision: Precision = "fast",
 ) -> Comparison:
     """Times Suanzi and its peers for `seconds` or `rounds` rounds; five at the least."""
-    runners = {"suanzi": peers.suanzi(model, threads)}
+    runners = {"suanzi": peers.suanzi(model, threads, precision)}
     outputs = {"suanzi": runners["suanzi"](feeds)}
     for peer in against:
         try:
@@ -82,7 +88,7 @@ def compare(
         low, median, high = np.percentile(taken, [10, 50, 90])
         apart = difference(outputs["suanzi"], outputs[runtime])
         timings.append(Timing(runtime, float(median), float(low), float(high), apart))
-    return Comparison(name, threads, len(times["suanzi"]), tuple(timings))
+    return Comparison(name, threads, len(times["suanzi"]), tuple(timings), precision)
 
 
 def _call(run: peers.Runner, feeds: Mapping[str, Array]) -> Callable[[], object]:

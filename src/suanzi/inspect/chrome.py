@@ -34,14 +34,18 @@ def chrome_trace(profile: Mapping[str, Any]) -> dict[str, Any]:
         )
     memory = profile.get("memory")
     if memory:
-        starts = {bar["step"]: bar["start"] for bar in reversed(profile["timeline"])}
+        starts: dict[int, float] = {}
+        for bar in profile["timeline"]:
+            starts[bar["step"]] = min(bar["start"], starts.get(bar["step"], bar["start"]))
         for step, used in enumerate(memory["used"]):
+            if step not in starts:  # there was nothing to do
+                continue
             events.append(
                 {
                     "name": "memory",
                     "ph": "C",
                     "pid": 1,
-                    "ts": starts.get(step, 0.0) * MICROSECONDS,
+                    "ts": starts[step] * MICROSECONDS,
                     "args": {"bytes": used},
                 }
             )

@@ -16,17 +16,18 @@ from suanzi.graph.bodies import ControlFlow
 from suanzi.graph.evaluate import evaluate_node
 from suanzi.inspect.peers import PEERS, Source, peer
 from suanzi.inspect.values import Values
-from suanzi.lang import runnable_targets
+from suanzi.lang import Target, runnable_targets
 from suanzi.operators._operator import Array
 
 if TYPE_CHECKING:
+    from suanzi.kernels import Precision
     from suanzi.onnx.cut import Original
 
 Given = Callable[[Sequence[str]], Mapping[str, Any]]
 """The other side: values by their names, of those that it has."""
 Progress = Callable[[str, float | None], None]
 
-DEFINITIONS, TARGET = "definitions", "target:"
+DEFINITIONS, STRICT, TARGET = "definitions", "strict", "target:"
 TOLERANCE = 1e-3
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
 TINY = 1e-30
@@ -70,7 +71,7 @@ class ValueComparison:
 def sides() -> list[str]:
     """What a model can be compared with on this machine, if it is installed."""
     targets = [f"{TARGET}{target.name}" for target in runnable_targets()]
-    return [*PEERS, DEFINITIONS, *targets]
+    return [*PEERS, DEFINITIONS, STRICT, *targets]
 
 
 def compare(
@@ -96,8 +97,9 @@ def compare_values(
     tolerance: float = TOLERANCE,
     progress: Progress = lambda note, share: None,
 ) -> ValueComparison:
-    """A run of ours held to another: onnxruntime, openvino, 'definitions' (NumPy in float64), or
-    'target:avx2' and the like. Apart is what differs by more than `tolerance` of the value's scale.
+    """A run of ours held to another: onnxruntime, openvino, 'definitions' (NumPy in float64),
+    'strict' (ours in that precision), or 'target:avx2' and the like. Apart is what differs by more
+    than `tolerance` of the value's scale.
     """
     theirs = _side(values, original, against)
     graph = values.graph
@@ -122,9 +124,9 @@ def compare_values(
     first = next((str(i) for i, node in enumerate(graph.nodes) if _parts_here(node, parted)), None)
     measured = [d for d in found.values() if d.max_rel is not None]
     worst = max(measured, key=lambda d: d.max_rel or 0.0, default=None)
-    ours = f"suanzi ({values.session.compiler.target.name})"
+    compiler = values.session.compiler
     return ValueComparison(
-        ours,
+        f"suanzi ({compiler.target.name}, {compiler.precision})",
         against,
         tolerance,
         tuple(found.values()),
@@ -140,30 +142,40 @@ def _parts_here(node: Node, parted: set[str]) -> bool:
 
 def _side(values: Values, original: Original, against: str) -> Given:
     session = values.session
+    compiler = session.compiler
     if against == DEFINITIONS:
         return Definitions(values)
+    if against == STRICT:
+        return _otherwise(values, original, compiler.target, "strict")
     if against.startswith(TARGET):
         name = against.removeprefix(TARGET)
         target = next((t for t in runnable_targets() if t.name == name), None)
         if target is None:
             known = ", ".join(t.name for t in runnable_targets())
             raise SuanziError("this machine runs no such target", expected=known, found=name)
-        other = type(session)(original.proto, threads=session.compiler.threads, target=target)
-        other.name = session.name
-        made = Values(other, values.feeds, values.most_bytes)
-        return lambda names: {name: made.get(name) for name in names}
+        return _otherwise(values, original, target, compiler.precision)
     make = peer(against)
 
     def run(names: Sequence[str]) -> dict[str, Any]:
         model, outputs = original.with_outputs(names)
         wanted = set(names)
         try:
-            results = make(model, session.compiler.threads)(values.feeds)
+            results = make(model, compiler.threads)(values.feeds)
         except Exception as error:
             raise SuanziError(f"{against} can't run it: {error}", model=session.name) from error
         return {n: x for n, x in zip(outputs, results, strict=True) if n in wanted}
 
     return run
+
+
+def _otherwise(values: Values, original: Original, target: Target, precision: Precision) -> Given:
+    """The same session for another target or in another precision."""
+    session = values.session
+    threads = session.compiler.threads
+    other = type(session)(original.proto, threads=threads, target=target, precision=precision)
+    other.name = session.name
+    made = Values(other, values.feeds, values.most_bytes)
+    return lambda names: {name: made.get(name) for name in names}
 
 
 class Definitions:

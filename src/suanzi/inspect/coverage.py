@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from suanzi.compiler import prepare, site_of
+from suanzi.compiler import Compiler, prepare, site_of
 from suanzi.errors import SuanziError
 from suanzi.graph import Graph, Node
 from suanzi.graph.fused import Reorder
@@ -23,7 +23,7 @@ def algorithms(cls: type[Operator], target: Target) -> tuple[str, ...]:
     >>> from suanzi.lang.target import AVX2
     >>> from suanzi.operators import BatchNormalization, Gemm
     >>> algorithms(Gemm, AVX2), algorithms(BatchNormalization, AVX2)
-    (('matmul',), ('elementwise',))
+    (('matmul',), ('elementwise', 'reduce'))
     """
     if cls in CHOOSERS:
         return _modules(CHOOSERS[cls])
@@ -37,12 +37,13 @@ def _modules(choosers: Iterable[Chooser]) -> tuple[str, ...]:
 
 def _of_graph(graph: Graph, target: Target) -> Iterator[str]:
     """Of the nodes that the passes leave of a graph."""
+    compiler = Compiler(target, threads=1)
     try:
-        prepared = prepare(graph, target, threads=1)
+        prepared = prepare(graph, compiler)
     except SuanziError:  # its sizes depend on the contents of an input that isn't a constant
         return
     for node in prepared.nodes:
-        site = site_of(prepared, node, target, threads=1)
+        site = site_of(prepared, node, compiler)
         # An Identity is what is left where nothing is to be done; a Reorder is for the others.
         if not isinstance(site.operator, Identity | Reorder) and choose(site) is not None:
             yield from _modules(choosers(site.operator))

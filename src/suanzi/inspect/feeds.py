@@ -82,6 +82,10 @@ class Picture:
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    central: float = 1.0
+    """Cropped to so much of what would fit: 0.875 is 224 of a picture made 256."""
+    fill: int = 0
+    """The grey of the sides that pad."""
 
     def __call__(self, file: bytes, kind: TensorType) -> Array:
         """The tensor of a picture file for an input of this type."""
@@ -104,7 +108,7 @@ class Picture:
         image = open_picture(file).convert("L" if color == "L" else "RGB")
         size = (width or image.width, height or image.height)
         require_memory(12 * size[0] * size[1], "the resized picture")
-        pixels: Array = np.asarray(_resized(image, size, self.resize), np.float32) * self.scale
+        pixels: Array = np.asarray(self._resized(image, size), np.float32) * self.scale
         pixels = pixels.reshape(*pixels.shape[:2], -1)
         if color == "BGR":
             pixels = pixels[..., ::-1]
@@ -113,6 +117,18 @@ class Picture:
             pixels = np.rint(pixels / self.scale).clip(0, 255)
         made = pixels.transpose(2, 0, 1) if self.layout == "NCHW" else pixels
         return np.ascontiguousarray(made[None], kind.dtype)
+
+    def _resized(self, image: Image, size: tuple[int, int]) -> Image:
+        from PIL import Image as Pillow
+        from PIL import ImageOps
+
+        bilinear = Pillow.Resampling.BILINEAR
+        if self.resize == "crop":
+            return ImageOps.fit(image, size, bilinear, bleed=(1 - self.central) / 2)
+        if self.resize == "pad":
+            grey = self.fill if image.mode == "L" else (self.fill,) * 3
+            return ImageOps.pad(image, size, bilinear, grey)
+        return image.resize(size, bilinear)
 
 
 def open_picture(file: bytes) -> Image:
@@ -128,18 +144,6 @@ def open_picture(file: bytes) -> Image:
         )
     opened.load()
     return opened
-
-
-def _resized(image: Image, size: tuple[int, int], how: str) -> Image:
-    from PIL import Image as Pillow
-    from PIL import ImageOps
-
-    bilinear = Pillow.Resampling.BILINEAR
-    if how == "crop":
-        return ImageOps.fit(image, size, bilinear)
-    if how == "pad":
-        return ImageOps.pad(image, size, bilinear)
-    return image.resize(size, bilinear)
 
 
 def from_array_file(file: bytes, suffix: str, name: str, kind: TensorType, key: str = "") -> Value:

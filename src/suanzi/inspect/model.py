@@ -223,12 +223,10 @@ class _Description:
             },
         )
         self.graphs[at] = data
-        for i, node in enumerate(graph.nodes):
-            nodes.append(self._node(graph, sized, node, f"{prefix}{i}", constant[i]))
         inside: dict[int, list[NodeData]] = {}
-        for i, number in enumerate(where):
-            if number is not None:
-                nodes[i] = dataclasses.replace(nodes[i], group=group_id[number])
+        for i, (node, number) in enumerate(zip(graph.nodes, where, strict=True)):
+            own = None if number is None else group_id[number]
+            nodes.append(self._node(graph, sized, node, f"{prefix}{i}", own, constant[i]))
             while number is not None:
                 inside.setdefault(number, []).append(nodes[i])
                 number = groups[number].parent
@@ -249,7 +247,9 @@ class _Description:
                 )
             )
 
-    def _node(self, graph: Graph, sized: Graph, node: Node, at: str, constant: bool) -> NodeData:
+    def _node(
+        self, graph: Graph, sized: Graph, node: Node, at: str, group: str | None, constant: bool
+    ) -> NodeData:
         operator = node.operator
         self.nodes[at] = node
         bodies = {}
@@ -274,7 +274,7 @@ class _Description:
             attribute_values(operator),
             node.inputs,
             node.outputs,
-            None,
+            group,
             bodies,
             weights,
             cost.macs if cost else None,

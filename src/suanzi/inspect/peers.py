@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suanzi.errors import SuanziError
 from suanzi.operators._operator import Array
+
+if TYPE_CHECKING:
+    from suanzi.kernels import Precision
 
 Runner = Callable[[Mapping[str, Array]], list[Array]]
 """Runs the model on arrays by input name, and gives its outputs in the model's order."""
@@ -14,10 +17,10 @@ Source = str | bytes
 """A model's path or its file's bytes."""
 
 
-def suanzi(model: Source, threads: int) -> Runner:
+def suanzi(model: Source, threads: int, precision: Precision = "fast") -> Runner:
     from suanzi.session import InferenceSession
 
-    session = InferenceSession(model, threads=threads)
+    session = InferenceSession(model, threads=threads, precision=precision)
     return lambda feeds: session.run(None, feeds)
 
 

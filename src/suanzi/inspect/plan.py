@@ -107,8 +107,7 @@ class Prepared:
 
     def calls(self, node: Node) -> tuple[Call, ...]:
         """The kernels' calls that do a node; none: it runs by its definition."""
-        compiler = self.session.compiler
-        return choose(site_of(self.graph, node, compiler.target, compiler.threads)) or ()
+        return choose(site_of(self.graph, node, self.session.compiler)) or ()
 
     @functools.cached_property
     def steps(self) -> list[PlanStep]:
@@ -178,9 +177,9 @@ def prepared(session: InferenceSession, types: Types) -> Prepared:
     try:
         if not static(types):
             graph = infer(session.graph, types)
-            return Prepared(session, prepare(graph, compiler.target, compiler.threads), None)
+            return Prepared(session, prepare(graph, compiler), None)
         stage = session.stages.split(zeros(types))
-        graph = prepare(stage.graph, compiler.target, compiler.threads)
+        graph = prepare(stage.graph, compiler)
         return Prepared(session, graph, stage)
     except SuanziError as error:
         error.hint = error.hint or (None if static(types) else OPEN)

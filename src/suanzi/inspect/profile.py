@@ -18,6 +18,7 @@ from suanzi.inspect.values import specialised
 from suanzi.operators._operator import Cost
 
 if TYPE_CHECKING:
+    from suanzi.program import Taken
     from suanzi.session import InferenceSession
     from suanzi.stages import Timings
 
@@ -42,7 +43,7 @@ class StepProfile:
     nodes: tuple[int, ...] = ()
     """The numbers of the model's nodes that it does."""
     threads: int = 1
-    """How many threads found work in it at the most."""
+    """How many threads had a part in it, at the most."""
 
     @property
     def gflops(self) -> float:
@@ -56,7 +57,7 @@ class StepProfile:
 
 @dataclass(frozen=True)
 class Bar:
-    """A step on one thread, in seconds from the run's start."""
+    """When a thread was at a step, in seconds from the run's start."""
 
     step: int
     thread: int
@@ -78,6 +79,7 @@ class Profile:
     others."""
     memory: Memory | None = None
     timeline: tuple[Bar, ...] = ()
+    """Of one run, that which took as long as the median."""
 
     @property
     def macs(self) -> int:
@@ -110,13 +112,17 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
         session.stages.run(feeds, run)
     ran = [step for step, _ in runs[-1]]
     # Data that random numbers decide may take other steps.
-    times = np.array([[taken for _, taken in run] for run in runs if len(run) == len(ran)])
+    alike = [[taken for _, taken in run] for run in runs if len(run) == len(ran)]
+    times = np.array([[taken.nanoseconds for taken in run] for run in alike])
     seconds = np.median(times, axis=0) / 1e9
     steps: list[StepProfile] = []
     nodes: list[Node] = []
     # A node's work may take several kernels one after another: they are one step to who looks.
-    for _, calls in itertools.groupby(zip(ran, seconds, strict=True), key=lambda c: id(c[0].node)):
-        parts, each = zip(*calls, strict=True)
+    numbers: list[int] = []
+    each_took = zip(ran, seconds, zip(*alike, strict=True), strict=True)
+    for _, calls in itertools.groupby(each_took, key=lambda c: id(c[0].node)):
+        parts, each, takes = zip(*calls, strict=True)
+        numbers += [len(steps)] * len(parts)
         nodes.append(parts[0].node)
         step, taken = parts[0], float(sum(each))
         cost = sum((part.cost for part in parts), Cost())
@@ -135,12 +141,14 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
                 bytes=moved,
                 share=least / taken if taken else 0.0,
                 id=next(filter(None, step.node.outputs)),
-                threads=min(limits.threads, max(part.chunks for part in parts)),
+                threads=max(len(one.spans) for takes_of in takes for one in takes_of),
             )
         )
     done = covers(session.graph, nodes)
     steps = [replace(step, nodes=tuple(covered)) for step, covered in zip(steps, done, strict=True)]
-    total = float(np.median(times.sum(axis=1))) / 1e9
+    totals = times.sum(axis=1)
+    total = float(np.median(totals)) / 1e9
+    typical = alike[int(np.abs(totals - np.median(totals)).argmin())]
     stage = session.program(feeds)
     return Profile(
         session.name,
@@ -150,7 +158,7 @@ def profile(session: InferenceSession, input_feed: Mapping[str, Any], rounds: in
         limits,
         _by_node(specialised(session.graph, feeds), steps),
         memory(stage.program, steps) if stage.program and not stage.rest else None,
-        _timeline(steps),
+        _timeline(numbers, typical),
     )
 
 
@@ -166,13 +174,14 @@ def _by_node(graph: Graph, steps: Sequence[StepProfile]) -> dict[int, float]:
     return found
 
 
-def _timeline(steps: Sequence[StepProfile]) -> tuple[Bar, ...]:
-    """The steps one after another, on as many threads as can share each."""
-    bars, start = [], 0.0
-    for number, step in enumerate(steps):
-        bars += [Bar(number, thread, start, step.seconds) for thread in range(step.threads)]
-        start += step.seconds
-    return tuple(bars)
+def _timeline(numbers: Sequence[int], run: Sequence[Taken]) -> tuple[Bar, ...]:
+    """When each thread was at which step of a run; `numbers`: of the steps."""
+    start = min((begin for taken in run for _, begin, _ in taken.spans), default=0)
+    return tuple(
+        Bar(number, thread, (begin - start) / 1e9, (end - begin) / 1e9)
+        for number, taken in zip(numbers, run, strict=True)
+        for thread, begin, end in taken.spans
+    )
 
 
 def _joined(texts: Iterable[str]) -> str:

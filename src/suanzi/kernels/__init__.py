@@ -32,7 +32,7 @@ from suanzi.kernels import (
     softmax,
 )
 from suanzi.kernels._folding import FORMS
-from suanzi.kernels._kernel import Choice, Chooser, Site
+from suanzi.kernels._kernel import Choice, Chooser, Precision, Site
 from suanzi.kernels._tiles import shape_of
 from suanzi.operators._elementwise import Elementwise
 from suanzi.operators._operator import Operator
@@ -154,4 +154,4 @@ def wants_blocks(site: Site) -> bool:
     return accepts_blocks(alone, 0)
 
 
-__all__ = ["CHOOSERS", "accepts_blocks", "choose", "choosers", "wants_blocks"]
+__all__ = ["CHOOSERS", "Precision", "accepts_blocks", "choose", "choosers", "wants_blocks"]

@@ -3,11 +3,23 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from suanzi.graph.fused import Chain
 from suanzi.lang import Target, Trace, ceil_div, trace
 from suanzi.operators._operator import Array, Ints, Operator, TensorType
+
+Precision = Literal["fast", "strict"]
+"""Which algorithms may be chosen: for "fast" the fastest; for "strict" those whose error is no
+worse than that of the sum that defines the operator, computed in float32 from left to right.
+
+What "fast" adds is Winograd's convolution F(4x4, 3x3): of random data, up to 512 channels, its
+error is at most 1e-4 of the largest output, and in the root mean square at most 8 times the direct
+sum's (measured: 1.5e-5, and 4 to 6 times). All else is the same in both: sums in other orders,
+whose error has the direct sum's bound; constant factors folded into weights, which are rounded
+once; functions of single elements, within a few units in the last place as
+`suanzi.lang.mathematics` states for each, a division by a constant as multiplication within 1.5.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class Site:
     extras: tuple[Operand, ...] = ()
     skipped: Ints = ()
     """The numbers of the operator's outputs that nobody wants, which `outputs` leaves out."""
+    precision: Precision = "fast"
 
     @property
     def output(self) -> Operand:

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from suanzi.graph.depth import DepthPlaces, DepthWindows
 from suanzi.kernels._kernel import Argument, Call, Choice, Input, Operand, Output, Packed, Site
 from suanzi.kernels.copy import copy
 from suanzi.lang import ceil_div
@@ -225,6 +226,30 @@ def _gather(site: Site) -> Moves:
     return [Move(y.reshape(source.shape), source)]
 
 
+def _depth_windows(site: Site) -> Moves:
+    op = site.operator
+    assert isinstance(op, DepthWindows)
+    if not _plain(site):
+        return None
+    x, y = _memories(site)
+    zero, one = Packed(Zero(str(y.dtype)), ()), np.empty(1, y.dtype)
+    return [
+        Move(place, seen)
+        if seen is not None
+        else Move(place, np.broadcast_to(one, place.shape), OUTPUT, zero)
+        for place, seen in op.taps(y, x)
+    ]
+
+
+def _depth_places(site: Site) -> Moves:
+    op, inputs = site.operator, [x for x in site.inputs if x is not None]
+    assert isinstance(op, DepthPlaces)
+    if not _plain(site):
+        return None
+    parts = op.parts(memory(site.output), tuple(map(memory, inputs)))
+    return [Move(place, seen, OUTPUT, Input(i)) for i, (place, seen) in enumerate(parts)]
+
+
 @dataclass(frozen=True)
 class Zero:
     """One element of 0, for what no input gives."""
@@ -296,7 +321,9 @@ def _runs(places: Array) -> Iterator[tuple[slice, slice]]:
 MOVES: dict[type[Operator], Callable[[Site], Moves]] = {
     ChannelShuffle: _channel_shuffle,
     Concat: _concat,
+    DepthPlaces: _depth_places,
     DepthToSpace: _depth_to_space,
+    DepthWindows: _depth_windows,
     Expand: _expand,
     Flatten: _reshape,
     Gather: _gather,

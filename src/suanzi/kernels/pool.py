@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from suanzi.kernels._kernel import (
     Operand,
     Output,
     Packed,
+    Scratch,
     Site,
     chunks_for,
 )
@@ -37,6 +38,8 @@ from suanzi.operators.reduction import ReduceMax, ReduceMean
 
 UNROLLED = 7
 """The widest row of taps that is unrolled, so that each pixel of the input is loaded once."""
+IDLE = Axis(1, 1, 1, 0, 0)
+"""A window of one element, which moves by one."""
 SUMS = 8
 """How many sums or maxima a global pool keeps, so that none waits for the one before it."""
 
@@ -111,44 +114,83 @@ def _blocked(site: Site) -> Choice:
     assert X is not None
     if not X.is_float32 or not X.lanes or not Y.lanes or site.chain or len(site.outputs) > 1:
         return None
-    s = window_shape(op, X.shape, Y.shape)
-    if s is None:
+    parts = stages(op, X.shape, Y.shape)
+    if parts is None:
         return None
-    V = X.lanes
+    calls: list[Call] = []
+    source: Argument = Input(0)
+    for number, stage in enumerate(parts):
+        last = number == len(parts) - 1
+        result = Output() if last else between("pooled", stage.Y, X.lanes)
+        calls.append(pool_call(site, stage, source, result))
+        source = result
+    return tuple(calls)
+
+
+class Stage(NamedTuple):
+    """A pool over one or two axes, and the shapes that it reads and writes."""
+
+    pool: Pool
+    X: Ints
+    Y: Ints
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes, those of one spatial axis brought to two."""
+        rank = len(self.X) - 2
+        y, x = [IDLE] * (2 - rank) + self.pool.explicit(self.X[2:]).axes(rank)
+        return Shape(
+            N=1,
+            C=1,
+            H=self.X[2] if rank == 2 else 1,
+            W=self.X[-1],
+            K=1,
+            OH=self.Y[2] if rank == 2 else 1,
+            OW=self.Y[-1],
+            kernel=(y.kernel, x.kernel),
+            strides=(y.stride, x.stride),
+            dilations=(y.dilation, x.dilation),
+            top=y.begin,
+            left=x.begin,
+        )
+
+
+def stages(pool: Pool, X: Ints, Y: Ints) -> list[Stage] | None:
+    """A pool over three axes goes over the last two, then over the first; in blocks of channels
+    the first one's places lie like samples. None for more axes, or for no elements.
+    """
+    rank = len(X) - 2
+    if rank > 3 or min(X) == 0 or min(Y) == 0:
+        return None
+    if rank < 3:
+        return [Stage(pool, X, Y)]
+    (N, C, D, H, W), (OD, OH, OW) = X, Y[2:]
+    explicit = pool.explicit(X[2:])
+    depth, *plane = explicit.axes(3)
+    return [
+        Stage(explicit.over(plane), (N * D, C, H, W), (N * D, C, OH, OW)),
+        Stage(explicit.over([depth, IDLE]), (N, C, D, OH * OW), (N, C, OD, OH * OW)),
+    ]
+
+
+def between(name: str, shape: Ints, lanes: int) -> Scratch:
+    """Memory for a value in blocks of channels."""
+    N, C, *spatial = shape
+    return Scratch(name, 4 * N * ceil_div(C, lanes) * lanes * math.prod(spatial))
+
+
+def pool_call(site: Site, stage: Stage, source: Argument, result: Argument) -> Call:
+    op, s, V = stage.pool, stage.shape, site.target.lanes
     T = min(range(1, min(s.OW, 14) + 1), key=lambda T: (ceil_div(s.OW, T) * (T + 4), -T))
     kernel = PoolKernel(s, "max" if isinstance(op, MaxPool) else "add", T)
-    total = X.shape[0] * ceil_div(X.shape[1], V) * s.OH
+    total = stage.X[0] * ceil_div(stage.X[1], V) * s.OH
     work = s.OW * V * math.prod(s.kernel) // 2
     rows = chunks_for(work, total, site.threads, MOVED)
     scales: list[Argument] = []
     if isinstance(op, AveragePool):
-        scales = [Packed(Scales(op, X.shape[2:]), ())]
+        scales = [Packed(Scales(op, stage.X[2:]), ())]
     why = f"tiles of {T} pixels x {V} channels, {rows} rows a chunk"
-    arguments = (Input(0), Output(), *scales)
-    return (Call(kernel, arguments, ceil_div(total, rows), why, (total, rows)),)
-
-
-def window_shape(pool: Pool, X: Ints, Y: Ints) -> Shape | None:
-    """The sizes, those of one spatial axis brought to two; None for more, or for no elements."""
-    rank = len(X) - 2
-    if rank not in (1, 2) or min(X) == 0 or min(Y) == 0:
-        return None
-    axes = [Axis(1, 1, 1, 0, 0)] * (2 - rank) + pool.explicit(X[2:]).axes(rank)
-    y, x = axes
-    return Shape(
-        N=1,
-        C=1,
-        H=X[2] if rank == 2 else 1,
-        W=X[-1],
-        K=1,
-        OH=Y[2] if rank == 2 else 1,
-        OW=Y[-1],
-        kernel=(y.kernel, x.kernel),
-        strides=(y.stride, x.stride),
-        dilations=(y.dilation, x.dilation),
-        top=y.begin,
-        left=x.begin,
-    )
+    return Call(kernel, (source, result, *scales), ceil_div(total, rows), why, (total, rows))
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from suanzi.kernels._kernel import (
 )
 from suanzi.kernels._tiles import Shape, row_tiles, tap_columns, tap_rows
 from suanzi.kernels.copy import MOVED
-from suanzi.kernels.pool import Scales, window_shape
+from suanzi.kernels.pool import Scales, Stage, between, pool_call, stages
 from suanzi.kernels.through_blocks import through_blocks
 from suanzi.lang import Index, Lanes, Trace, ceil_div
+from suanzi.operators.pooling import AveragePool, MaxPool
 from suanzi.operators.pooling_gradient import AveragePoolGradient, MaxPoolGradient
 
 NOWHERE = -1.0
@@ -126,22 +127,37 @@ def choose(site: Site) -> Choice:
 
 
 def _blocked(site: Site) -> Choice:
-    op, Y, V = site.operator, site.output, site.target.lanes
+    op, Y = site.operator, site.output
     assert isinstance(op, MaxPoolGradient | AveragePoolGradient)
     operands = [x for x in (*site.inputs, Y) if x is not None]
     if site.chain is not None or not all(x.is_float32 and x.lanes for x in operands):
         return None
-    s = window_shape(op, Y.shape, operands[0].shape)
-    if s is None:
+    pool = MaxPool(**op.window()) if isinstance(op, MaxPoolGradient) else op.pool
+    parts = stages(pool, Y.shape, operands[0].shape)
+    if parts is None:
         return None
-    largest = isinstance(op, MaxPoolGradient)
-    planes = Y.shape[0] * ceil_div(Y.shape[1], V)
+    calls: list[Call] = []
+    reads: list[Argument] = [Input(1)]
+    for stage in parts[:-1] if isinstance(pool, MaxPool) else ():
+        reads.append(between("pooled", stage.Y, Y.lanes))
+        calls.append(pool_call(site, stage, *reads[-2:]))
+    gradient: Argument = Input(0)
+    for number, stage in reversed(list(enumerate(parts))):
+        if isinstance(stage.pool, AveragePool):
+            beside: Argument = Packed(Scales(stage.pool, stage.X[2:]), ())
+        else:
+            beside = reads[number]
+        result = between(f"gradient {number}", stage.X, Y.lanes) if number else Output()
+        calls.append(_call(site, stage, (gradient, beside, result)))
+        gradient = result
+    return tuple(calls)
+
+
+def _call(site: Site, stage: Stage, arguments: tuple[Argument, ...]) -> Call:
+    s, V = stage.shape, site.target.lanes
+    planes = stage.X[0] * ceil_div(stage.X[1], V)
     work = V * (s.H * s.W + s.OH * s.OW * math.prod(s.kernel))
     several = chunks_for(work, planes, site.threads, MOVED)
-    beside: Argument = Input(1)
-    if isinstance(op, AveragePoolGradient):
-        beside = Packed(Scales(op.pool, op.sizes), ())
     why = f"{several} planes of {V} channels a chunk"
-    arguments = (Input(0), beside, Output())
-    kernel = PoolGradient(s, largest)
-    return (Call(kernel, arguments, ceil_div(planes, several), why, (planes, several)),)
+    kernel = PoolGradient(s, isinstance(stage.pool, MaxPool))
+    return Call(kernel, arguments, ceil_div(planes, several), why, (planes, several))

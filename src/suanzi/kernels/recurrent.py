@@ -4,13 +4,25 @@ What the inputs add to the gates, X·Wᵀ + Wb, doesn't depend on the states: it
 times at once, and only h·Rᵀ (_walk.py) is left to one time after another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from suanzi.kernels._epilogue import PlainEpilogue
-from suanzi.kernels._kernel import Argument, Call, Choice, Input, Output, Packed, Scratch, Site
-from suanzi.kernels._panels import PackPanels
+from suanzi.kernels._kernel import (
+    Argument,
+    Call,
+    Choice,
+    Input,
+    Kernel,
+    Operand,
+    Output,
+    Packed,
+    Scratch,
+    Site,
+)
+from suanzi.kernels._panels import PackPanels, in_panels
 from suanzi.kernels._product import Product
 from suanzi.kernels._walk import (
     KEPT,
@@ -20,12 +32,14 @@ from suanzi.kernels._walk import (
     ResetGRUWalk,
     RNNWalk,
 )
+from suanzi.kernels._weights import Made, Packing, Pieces, packed, split
 from suanzi.kernels.elementwise import traceable
 from suanzi.kernels.matmul import plan, tiles
-from suanzi.lang import ceil_div
+from suanzi.lang import Trace, ceil_div
 from suanzi.operators._elementwise import Elementwise
-from suanzi.operators._operator import Array
+from suanzi.operators._operator import Array, Ints, TensorType
 from suanzi.operators._recurrent import Recurrent
+from suanzi.operators.linear import Gemm
 from suanzi.operators.recurrent import GRU, LSTM, RNN
 
 
@@ -40,18 +54,24 @@ class PackInputs:
 
 
 @dataclass(frozen=True)
-class PackStates:
-    """R [D, G·H, H] to [D][ceil(H/V)][H][G][V], padded with zeros."""
+class PackStates(Packing):
+    """R [D, G·H, H] to [D][ceil(H/V)][H][G][V]."""
 
     gates: int
     lanes: int
 
-    def __call__(self, R: Array) -> Array:
-        D, _, H = R.shape
-        blocks = ceil_div(H, self.lanes)
-        padded = np.zeros((D, self.gates, blocks * self.lanes, H), np.float32)
-        padded[:, :, :H] = R.reshape(D, self.gates, H, H)
-        return padded.reshape(D, self.gates, blocks, self.lanes, H).transpose(0, 2, 4, 1, 3)
+    def shape(self, weights: Ints) -> Ints:
+        D, _, H = weights
+        return (D, ceil_div(H, self.lanes), H, self.gates, self.lanes)
+
+    def pieces(self, packed: Array, weights: Array) -> Pieces:
+        D, _, H = weights.shape
+        units = weights.reshape(D, self.gates, H, H)
+        for part, blocks, width in split(H, self.lanes):
+            first = part.start // self.lanes
+            piece = units[:, :, part].reshape(D, self.gates, blocks, width, H)
+            place = packed[:, first : first + blocks, :, :, :width]
+            yield place, piece.transpose(0, 2, 4, 1, 3)
 
 
 @dataclass(frozen=True)
@@ -68,13 +88,37 @@ class PackBias:
 
 
 @dataclass(frozen=True)
-class PackLastBias:
+class PackLastBias(Packing):
     """B [D, 2·G·H] to the last gate's Rb [D, H]."""
 
     gates: int
 
-    def __call__(self, B: Array) -> Array:
-        return B[:, -(B.shape[1] // (2 * self.gates)) :]
+    def shape(self, weights: Ints) -> Ints:
+        return (weights[0], weights[1] // (2 * self.gates))
+
+    def pieces(self, packed: Array, weights: Array) -> Pieces:
+        yield packed, weights[:, -packed.shape[1] :]
+
+
+@dataclass(frozen=True)
+class SumBias(Kernel):
+    """What PackBias does, for a B that arrives. The sizes: D, G·H, and H of the gates that get both
+    added."""
+
+    pointers: ClassVar[int] = 2
+    sizes: ClassVar[int] = 3
+
+    def chunk(self, k: Trace) -> None:
+        D, size, shared = k.sizes
+        b, y = k.tensor(0, 0, 2, size), k.tensor(1, 0, size)
+        for d in k.range(D):
+            for first, end in ((k.constant(0), shared), (shared, size)):
+                for i in k.range(first, end, k.lanes):
+                    count = (end - i).minimum(k.lanes)
+                    value = b.vec_part(count, d, 0, i)
+                    if end is shared:
+                        value = value + b.vec_part(count, d, 1, i)
+                    y.put_part(count, value, d, i)
 
 
 def choose(site: Site) -> Choice:
@@ -87,8 +131,6 @@ def choose(site: Site) -> Choice:
     operands = [x for x in (*site.inputs, *site.outputs) if x is not None]
     if any(x.lanes or not x.is_float32 or x.type.size == 0 for x in operands):
         return None
-    if any(x is not None and x.constant is None for x in (W, R, B)):
-        return None
     walk = walk_of(operator)
     peepholes = states[-1]
     if walk is None or sequence_lens is not None or peepholes is not None or site.chain:
@@ -100,17 +142,39 @@ def choose(site: Site) -> Choice:
     p = Product(T * N, D * G * H, W.shape[-1], c=3 if B else None, c_steps=(0, 1) if B else None)
     tile = plan(target, p.M, p.N, p.K, site.threads)
     gates = Scratch("gates", 4 * p.M * p.N)
-    bias: Argument = Packed(PackBias(G, apart), (3,)) if B else Input(0)
-    arguments = (Input(0), Packed(PackInputs(tile[1] * V), (1,)), bias, gates)
-    inputs = tiles(p, tile, True, arguments, target, site.threads, PlainEpilogue())
+    made = packed(site, 2, PackStates(G, V))
+    last = packed(site, 3, PackLastBias(G)) if B and apart else ((), Input(0))
+    panels = _panels(site, W, tile[1] * V)
+    if made is None or last is None or panels is None:
+        return None
+    summing, bias = _bias(B, G, H, apart) if B else ((), Input(0))
+    inputs = tiles(
+        p, tile, True, (Input(0), panels[1], bias, gates), target, site.threads, PlainEpilogue()
+    )
 
-    others: dict[str, Argument] = {}
-    if B and apart:
-        others["Rb"] = Packed(PackLastBias(G), (3,))
+    others: dict[str, Argument] = {"Rb": last[1]} if B and apart else {}
     free = target.registers - G - 1  # beside a weight for each gate, and h
     parts = max(ceil_div(N, min(12, free // G)), min(N, ceil_div(site.threads, D)))
-    weights = Packed(PackStates(G, V), (2,))
-    return (inputs, walk_along(site, walk, (T, N, H), ceil_div(N, parts), gates, weights, others))
+    walking = walk_along(site, walk, (T, N, H), ceil_div(N, parts), gates, made[1], others)
+    return (*panels[0], *summing, *made[0], *last[0], inputs, walking)
+
+
+def _panels(site: Site, W: Operand, width: int) -> Made | None:
+    """W as the product wants it, made in the run if it arrives."""
+    if W.constant is not None:
+        return (), Packed(PackInputs(width), (1,))
+    rows = Operand(TensorType(W.type.dtype, (W.shape[0] * W.shape[1], W.shape[2])))
+    product = replace(site, operator=Gemm(transB=1), inputs=(site.inputs[0], rows))
+    return in_panels(product, width)
+
+
+def _bias(B: Operand, G: int, H: int, apart: int) -> Made:
+    if B.constant is not None:
+        return (), Packed(PackBias(G, apart), (3,))
+    D = B.shape[0]
+    bias = Scratch("bias", 4 * D * G * H)
+    sizes = (D, G * H, (G - apart) * H)
+    return (Call(SumBias(), (Input(3), bias), 1, "Wb + Rb", sizes),), bias
 
 
 def walk_along(
@@ -119,7 +183,7 @@ def walk_along(
     sizes: tuple[int, int, int],
     rows: int,
     gates: Scratch,
-    weights: Packed,
+    weights: Argument,
     others: dict[str, Argument],
 ) -> Call:
     """The walk of T times, N sequences and H units, so many rows of them together."""

@@ -64,10 +64,10 @@ class _Conv(Module):
         shape = (out_channels, in_channels // groups)
         if self.transposed:
             shape = (in_channels, out_channels // groups)
-        self.weight = Parameter(empty(*shape, *self.kernel_size, dtype=dtype))
+        self.weight = Parameter(empty(*shape, *self.kernel_size, device=device, dtype=dtype))
         self.bias: Parameter | None
         if bias:
-            self.bias = Parameter(empty(out_channels, dtype=dtype))
+            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()

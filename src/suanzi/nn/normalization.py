@@ -27,19 +27,23 @@ class _Normalization(Module):
         self.weight: Parameter | None
         self.bias: Parameter | None
         if affine:
-            self.weight = Parameter(empty(num_features, dtype=dtype))
+            self.weight = Parameter(empty(num_features, device=device, dtype=dtype))
         else:
             self.register_parameter("weight", None)
         if affine and bias:
-            self.bias = Parameter(empty(num_features, dtype=dtype))
+            self.bias = Parameter(empty(num_features, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         tracked = track_running_stats
         self.running_mean: Tensor | None
         self.running_var: Tensor | None
         self.num_batches_tracked: Tensor | None
-        self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer(
+            "running_mean", zeros(num_features, device=device, dtype=dtype) if tracked else None
+        )
+        self.register_buffer(
+            "running_var", ones(num_features, device=device, dtype=dtype) if tracked else None
+        )
         count = tensor(0, dtype=int64) if tracked else None
         self.register_buffer("num_batches_tracked", count)
         self.reset_parameters()
@@ -272,11 +276,11 @@ class LayerNorm(Module):
         self.weight: Parameter | None
         self.bias: Parameter | None
         if elementwise_affine:
-            self.weight = Parameter(empty(*self.normalized_shape, dtype=dtype))
+            self.weight = Parameter(empty(*self.normalized_shape, device=device, dtype=dtype))
         else:
             self.register_parameter("weight", None)
         if elementwise_affine and bias:
-            self.bias = Parameter(empty(*self.normalized_shape, dtype=dtype))
+            self.bias = Parameter(empty(*self.normalized_shape, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
@@ -312,7 +316,7 @@ class RMSNorm(Module):
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self.weight: Parameter | None
         if elementwise_affine:
-            self.weight = Parameter(empty(*self.normalized_shape, dtype=dtype))
+            self.weight = Parameter(empty(*self.normalized_shape, device=device, dtype=dtype))
         else:
             self.register_parameter("weight", None)
         self.reset_parameters()
@@ -357,9 +361,9 @@ class GroupNorm(Module):
         self.register_parameter("weight", None)
         self.register_parameter("bias", None)
         if affine:
-            self.weight = Parameter(empty(num_channels, dtype=dtype))
+            self.weight = Parameter(empty(num_channels, device=device, dtype=dtype))
             if bias:
-                self.bias = Parameter(empty(num_channels, dtype=dtype))
+                self.bias = Parameter(empty(num_channels, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -15,7 +15,9 @@ from suanzi.nn.parameter import Parameter
 from suanzi.nn.utils.rnn import PackedSequence
 from suanzi.operators import Gather, Split
 from suanzi.operators import recurrent as operators
+from suanzi.operators._operator import Array
 from suanzi.tensor import Tensor, apply, cat, empty, leaf, stack
+from suanzi.tensor.core import any_requires_grad
 from suanzi.tensor.modes import modes
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
@@ -66,7 +68,7 @@ class RNNBase(Module):
                     shapes["weight_hr"] = (proj_size, hidden_size)
                 names = [f"{name}_l{layer}{suffix}" for name in shapes]
                 for name, shape in zip(names, shapes.values(), strict=True):
-                    setattr(self, name, Parameter(empty(*shape, dtype=dtype)))
+                    setattr(self, name, Parameter(empty(*shape, device=device, dtype=dtype)))
                 self._all_weights.append(names)
         self.reset_parameters()
 
@@ -214,6 +216,10 @@ class RNNBase(Module):
     def _joined(self, parts: list[list[Parameter]]) -> Tensor:
         """Weights of each direction, in ONNX's order of gates: [D, ...]."""
         order = ORDERS.get(self.mode)
+        if modes.trace is None and not (
+            modes.grad and any_requires_grad([p for part in parts for p in part])
+        ):
+            return leaf(_joined_arrays([[p._value for p in part] for part in parts], order))
         if order is None:
             return stack([p[0] if len(p) == 1 else cat(p) for p in parts])
         split = Split(axis=0, num_outputs=len(order))
@@ -222,6 +228,16 @@ class RNNBase(Module):
             gates = [apply(split, p) for p in part]
             rows.append(cat([g[i] for g in gates for i in order]))
         return stack(rows) if len(rows) > 1 else rows[0].unsqueeze(0)
+
+
+def _joined_arrays(parts: list[list[Array]], order: tuple[int, ...] | None) -> Array:
+    """What RNNBase._joined makes, where nothing is recorded."""
+    shape = (len(parts), -1, *parts[0][0].shape[1:])
+    rows = [p for part in parts for p in part]
+    if order is None:
+        return np.concatenate(rows).reshape(shape)
+    gates = [p.reshape(len(order), -1, *p.shape[1:]) for p in rows]
+    return np.concatenate([g[i] for g in gates for i in order]).reshape(shape)
 
 
 def _without_projection(kwargs: dict[str, Any]) -> None:

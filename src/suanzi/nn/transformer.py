@@ -271,7 +271,7 @@ class Transformer(Module):
         >>> Transformer.generate_square_subsequent_mask(2).tolist()
         [[0.0, -inf], [0.0, 0.0]]
         """
-        return full((sz, sz), -math.inf, dtype=dtype).triu(1)  # type: ignore[no-any-return]
+        return full((sz, sz), -math.inf, device=device, dtype=dtype).triu(1)  # type: ignore[no-any-return]
 
     def _reset_parameters(self) -> None:
         """Draws all matrices by Glorot's rule."""

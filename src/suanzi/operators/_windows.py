@@ -64,9 +64,10 @@ class Windowed(Operator):
         axes = self.axes(len(sizes), kernel)
         if self.auto_pad.startswith("SAME"):
             axes = [self._padded_same(a, size) for a, size in zip(axes, sizes, strict=True)]
-        return self._with(axes)
+        return self.over(axes)
 
-    def _with(self, axes: Sequence[Axis]) -> Self:
+    def over(self, axes: Sequence[Axis]) -> Self:
+        """The operator with its windows given so, one for each spatial axis."""
         return replace(
             self,
             auto_pad="NOTSET",

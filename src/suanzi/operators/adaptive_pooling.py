@@ -167,7 +167,7 @@ class AdaptiveMaxPool(AdaptivePool, IndexedPool):
         return Y.reshape(shape), I.reshape(shape)
 
 
-@operator(family="pooling", torch="nn.FractionalMaxPool{n}d")
+@operator(family="pooling", torch="nn.FractionalMaxPool2d")
 class FractionalMaxPool(IndexedPool):
     """Y = the largest element of each window, which random numbers place; Indices (int64, Y's
     shape): where in its channel, counted flat by rows, it lies.

@@ -150,7 +150,7 @@ class ConvTranspose(Convolution):
             at_end = self.auto_pad == "SAME_UPPER"
             axes = [self.split(a, t, at_end) for a, t in zip(axes, totals, strict=True)]
             extra = tuple(t - m for t, m in zip(totals, missing, strict=True))
-        return replace(self, output_shape=None, output_padding=extra)._with(axes)
+        return replace(self, output_shape=None, output_padding=extra).over(axes)
 
     def output_sizes(self, sizes: Sequence[Dim], kernel: Ints | None = None) -> tuple[Dim, ...]:
         if self.output_shape is not None:

@@ -5,12 +5,16 @@
 ;           i64 stop   1 when workers shall leave
 ;   line 1  i64 claim  team << 32 | chunks of the open step that nobody has claimed
 ;           ptr step   the open step
+;           ptr spans  its row of spans in a timed run, else null
 ;   line 2  i64 done   chunks of the open step that are finished
 ;   line 2+w  i32 asleep  1 while worker w (1, 2, ...) sleeps
 ;
 ; A step is { ptr kernel, ptr args, i64 chunks }, never written here. Whoever takes one off `claim`
 ; owns a chunk of the open step, which stays open until all its chunks are done: so `step` is read
 ; after the claim, and a worker that sleeps, or that the system has put aside, holds nobody up.
+;
+; A row of spans has two i64 for each thread: when its first chunk of the step began, and when its
+; last one ended; both stay 0 where it had no part.
 ;
 ; system.py defines @pause, @yield, @now, @sleep, @wake and @may_sleep.
 
@@ -19,14 +23,18 @@
 @spins = private constant i64 1000     ; of some 25 to 50 ns, then yields of some 0.4 us:
 @patience = private constant i64 1200  ; a worker sleeps after about 100 us with nothing to do
 
-; Runs the steps in order, each when the one before is done. With %times, an array of %count + 1,
-; writes when each began and when the last one ended.
+; Runs the steps in order, each when the one before is done. With %times, writes to it when each of
+; the %count steps began and when the last one ended; after these come the rows of spans.
 define void @suanzi_run(ptr %pool, ptr %steps, i64 %count, i64 %threads, ptr %times) nounwind {
 entry:
   %claim = getelementptr i8, ptr %pool, i64 128
   %open = getelementptr i8, ptr %pool, i64 136
   %done = getelementptr i8, ptr %pool, i64 256
   %timed = icmp ne ptr %times, null
+  %open.spans = getelementptr i8, ptr %pool, i64 144
+  %stamps = add i64 %count, 1
+  %rows = getelementptr i64, ptr %times, i64 %stamps
+  %row.size = shl i64 %threads, 4
   %many = icmp ugt i64 %threads, 1
   br i1 %many, label %lock, label %start
 lock:                           ; a busy pool is left alone: then this thread does all itself
@@ -52,6 +60,9 @@ step:
   %this = getelementptr %step, ptr %steps, i64 %i
   %chunks.at = getelementptr %step, ptr %this, i64 0, i32 2
   %chunks = load i64, ptr %chunks.at
+  %row.offset = mul i64 %i, %row.size
+  %row = getelementptr i8, ptr %rows, i64 %row.offset
+  %spans = select i1 %timed, ptr %row, ptr null
   %divides = icmp sgt i64 %chunks, 1
   %divide = and i1 %shared, %divides
   br i1 %divide, label %publish, label %alone
@@ -59,10 +70,11 @@ alone:
   %any = icmp sgt i64 %chunks, 0
   br i1 %any, label %whole, label %next
 whole:
-  call void @call(ptr %this, i64 0, i64 %chunks, i64 0)
+  call void @call(ptr %this, i64 0, i64 %chunks, i64 0, ptr %spans)
   br label %next
 publish:
   store atomic ptr %this, ptr %open monotonic, align 8
+  store atomic ptr %spans, ptr %open.spans monotonic, align 8
   store atomic i64 0, ptr %done monotonic, align 8
   %team = shl i64 %threads, 32
   %word = or i64 %team, %chunks
@@ -190,23 +202,47 @@ try:
   br i1 %mine, label %chunk, label %look
 chunk:
   %step = load atomic ptr, ptr %open monotonic, align 8
+  %spans.at = getelementptr i8, ptr %pool, i64 144
+  %spans = load atomic ptr, ptr %spans.at monotonic, align 8
   %chunks.at = getelementptr %step, ptr %step, i64 0, i32 2
   %chunks = load i64, ptr %chunks.at
   %left = and i64 %word, 4294967295
   %begin = sub i64 %chunks, %left
   %end = add i64 %begin, 1
-  call void @call(ptr %step, i64 %begin, i64 %end, i64 %thread)
+  call void @call(ptr %step, i64 %begin, i64 %end, i64 %thread, ptr %spans)
   %before = atomicrmw add ptr %done, i64 1 release
   br label %look
 leave:
   ret void
 }
 
-define internal void @call(ptr %step, i64 %begin, i64 %end, i64 %thread) nounwind alwaysinline {
+; Runs chunks of a step; notes when in %spans, if that isn't null.
+define internal void @call(
+    ptr %step, i64 %begin, i64 %end, i64 %thread, ptr %spans) nounwind alwaysinline {
+entry:
   %kernel = load ptr, ptr %step
   %args.at = getelementptr %step, ptr %step, i64 0, i32 1
   %args = load ptr, ptr %args.at
+  %timed = icmp ne ptr %spans, null
+  br i1 %timed, label %timing, label %plain
+plain:
   call void %kernel(ptr %args, i64 %begin, i64 %end, i64 %thread)
+  ret void
+timing:
+  %pair = shl i64 %thread, 1
+  %first = getelementptr i64, ptr %spans, i64 %pair
+  %last = getelementptr i64, ptr %first, i64 1
+  %known = load i64, ptr %first
+  %fresh = icmp eq i64 %known, 0
+  br i1 %fresh, label %starts, label %goes
+starts:
+  %now = call i64 @now()
+  store i64 %now, ptr %first
+  br label %goes
+goes:
+  call void %kernel(ptr %args, i64 %begin, i64 %end, i64 %thread)
+  %done = call i64 @now()
+  store i64 %done, ptr %last
   ret void
 }
 

@@ -37,6 +37,18 @@ class Step(NamedTuple):
     chunks: int
 
 
+class Times(NamedTuple):
+    """When the steps of a job ran, in nanoseconds."""
+
+    begin: int
+    """Of the run, by `time.perf_counter_ns`."""
+    taken: Int64s
+    """By each step."""
+    threads: Int64s
+    """[step, thread, 2]: from when to when, since `begin`, a thread was at a step's chunks; 0 and 0
+    where it had no part in it."""
+
+
 class Job:
     """Steps to run in order, again and again, each on up to `threads` threads.
 
@@ -60,14 +72,18 @@ class Job:
         """Runs all steps; returns when they are done."""
         _pool.run(self._address, len(self.steps), self.threads, 0)
 
-    def run_timed(self) -> Int64s:
-        """Runs all steps; returns the nanoseconds that each took."""
-        stamps = np.zeros(len(self.steps) + 1, np.int64)
+    def run_timed(self) -> "Times":
+        """Runs all steps; tells when."""
+        count = len(self.steps)
+        stamps = np.zeros(count + 1 + 2 * count * self.threads, np.int64)
         begin = time.perf_counter_ns()
-        _pool.run(self._address, len(self.steps), self.threads, stamps.ctypes.data)
+        _pool.run(self._address, count, self.threads, stamps.ctypes.data)
         total = time.perf_counter_ns() - begin
-        spans = np.diff(stamps)
-        return spans if system.POSIX else spans * total // max(1, int(spans.sum()))
+        since = np.where(stamps, stamps - stamps[0], 0)
+        if not system.POSIX:  # cycles
+            since = since * total // max(1, int(since.max()))
+        steps, threads = since[: count + 1], since[count + 1 :]
+        return Times(begin, np.diff(steps), threads.reshape(count, self.threads, 2))
 
 
 class Pool:

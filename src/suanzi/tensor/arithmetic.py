@@ -181,6 +181,8 @@ def remainder(input: Any, other: Any) -> Tensor:
     a, b = together(input, other)
     if a.dtype.is_floating_point:
         return pointwise(SUB, a, pointwise(MUL, b, floor_divide(a, b)))
+    if type(b._value) is np.ndarray and not b._value.all():
+        raise SuanziError("a whole number is divided by zero", input="other")
     return pointwise(Mod(), a, b)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from suanzi.errors import SuanziError
+from suanzi.operators import Mul
 from suanzi.operators._operator import Operator, TensorType
 from suanzi.tensor import core
 from suanzi.tensor.modes import modes
@@ -106,8 +107,8 @@ class Node:
     )  # fmt: skip
 
     def __init__(
-        self, operator: Operator, inputs: Sequence[Any], outputs: Sequence["Tensor"]
-    ) -> None:
+        self, operator: Operator, inputs: Sequence[Any], outputs: Sequence["Tensor | None"]
+    ) -> None:  # None: outputs that weren't made
         self.operator = operator
         self.number = next(numbers)
         self.hooks: dict[int, dict[int, Hook]] | None = None
@@ -125,16 +126,16 @@ class Node:
             else:
                 self.edges.append(None)
                 self.inputs.append(x)
-        self.output_types = [_kind(y._value) for y in outputs]
+        self.output_types = [None if y is None else _kind(y._value) for y in outputs]
         self.outputs: list[Any] = self.output_types
         if rule.outputs:
             read = operator.grad_outputs
             self.outputs = [
-                SavedOutput(y, slot) if read is None or slot in read else known
+                SavedOutput(y, slot) if y is not None and (read is None or slot in read) else known
                 for slot, (y, known) in enumerate(zip(outputs, self.output_types, strict=True))
             ]
         for slot, y in enumerate(outputs):
-            if y._value.dtype.kind not in "iub":
+            if y is not None and y._value.dtype.kind not in "iub":
                 y._node, y._slot = self, slot
 
     def name(self) -> str:
@@ -224,16 +225,25 @@ def edge_of(x: "Tensor") -> Any:
 
 
 def let_go(node: Node, changed: "Tensor") -> None:
-    """A tensor was changed in place by what ends in the node, and will hold it: what was kept of
-    the tensor's contents is gone, so the nodes needn't hold the tensor."""
+    """A tensor is about to be changed in place to what the node made, and will hold the node. So
+    the nodes get what they kept of the tensor as a copy, where its contents can be read again.
+    """
     stack = [node]
-    for _ in range(8):
+    for _ in range(8):  # few operators make up one function
         if not stack:
             break
         node = stack.pop()
         for i, x in enumerate(node.inputs or ()):
             if isinstance(x, Saved) and x.tensor is changed:
-                node.inputs[i] = x.unpack(node)  # type: ignore[index]
+                assert node.inputs is not None
+                version, kind = root(changed)._version, _kind(changed._value)
+                others = any(edge is not None for j, edge in enumerate(node.edges) if j != i)
+                if version == x.version and (others or type(node.operator) is not Mul):
+                    kept = core.wrap(changed._value.copy())
+                    kept._node, kept._slot = changed._node, changed._slot
+                    node.inputs[i] = Saved(kept)
+                else:
+                    node.inputs[i] = core.Stale(kind, node.operator.title, x.version, version + 1)
         stack.extend(e[0] for e in node.edges if isinstance(e, tuple))
 
 
@@ -280,6 +290,9 @@ class _Pass:
         if node.hooks or node.kept or self.wanted:
             self._tell(node, gradients)
         before = modes.trace is not None and node.number < modes.trace.began
+        if before and modes.trace.crossing and any((node, s) in self.wanted for s in
+                                                   range(len(gradients))):  # fmt: skip
+            return  # the rest is for the backward that will run what is traced now
         if before and not modes.trace.crossing and node.keeps_values:
             raise SuanziError(
                 "a gradient would pass from inside of a compiled function to what was before it",

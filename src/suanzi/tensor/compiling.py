@@ -42,8 +42,8 @@ def compile(
     values for its further arguments, or when a module that it calls has changed between training
     and evaluation. While it is traced the values of tensors aren't known: .item() and branches on
     them are errors. Without gradients (`no_grad`) the tensors that it reads but for its arguments,
-    such as weights, are taken as constants, until one of them is written to. PyTorch's options (mode, dynamic, fullgraph, backend) are taken and mean
-    nothing here.
+    such as weights, are taken as constants, until one of them is written to. PyTorch's options
+    (mode, dynamic, fullgraph, backend) are taken and mean nothing here.
 
     >>> import suanzi
     >>> @suanzi.compile
@@ -132,12 +132,10 @@ class Frozen:
         self._known = [(t, t._value, t._version) for t in tensors]
 
     def holds(self) -> bool:
-        return all(
-            [
-                t._version == version and t._value is value and not t._shared
-                for t, value, version in self._known
-            ]
-        )
+        for t, value, version in self._known:  # at each call: a generator takes longer
+            if t._version != version or t._value is not value or t._shared:
+                return False
+        return True
 
 
 @dataclass
@@ -225,8 +223,9 @@ class Plan:
             (tensors[leaf] if isinstance(leaf, int) else leaf)._grad = wrap(made[name])
         for leaf in self.cleared:
             (tensors[leaf] if isinstance(leaf, int) else leaf)._grad = None
+        places = dict(self.written)
         for name in self.spent:
-            _spend(new[name])
+            _spend(new[name] if name in new else _find(places[name], tensors))
         memories = [new[m] if isinstance(m, str) else _find(m, tensors) for m in self.memories]
         out = [result.of(memories) for result in self.results]
         return structure.unflatten(out, self.shape)
@@ -321,6 +320,7 @@ def _spend(result: Tensor) -> None:
     Node(Beyond(), [end], [result])
     assert result._node is not None
     result._node.free()
+    root(result)._generation += 1
 
 
 @dataclass
@@ -347,7 +347,7 @@ class Backward:
         places: dict[str, Place] = {name: i for i, name in enumerate(plan.arguments) if name}
         places.update(plan.captured)
         into = {id(root(_find(place, tensors))) for _, place in plan.written}
-        kept = {}
+        kept: dict[str, Any] = {}
         for name in self.kept:
             if name in places:
                 owner = root(_find(places[name], tensors))
@@ -472,9 +472,7 @@ def trace(
                 written.append((tracing.output(t).name, number))
                 if t._node is not None and edge_of(t) != edges[number]:
                     changed[written[-1][0]] = t
-        cleared = [
-            numbers.get(id(t), t) for t, _ in tracing.assigned.values() if t._grad is None
-        ]
+        cleared = [numbers.get(id(t), t) for t, _ in tracing.assigned.values() if t._grad is None]
         joint, spent = None, []
         if modes.grad:
             new = {m: t for m, t in zip(memories, roots, strict=True) if isinstance(m, str)}
@@ -503,11 +501,12 @@ def trace(
     backward = None
     if joint:
         edge = [*kept, *joint.gradients]
-        ends = tuple(dict.fromkeys(filter(None, joint.outputs)))
-        graph = _pruned(whole.replace(inputs=tuple(edge), outputs=ends))
+        last = tuple(dict.fromkeys(filter(None, joint.outputs)))
+        graph = _pruned(whole.replace(inputs=tuple(edge), outputs=last))
         backward = Backward(
             _compiled(graph, threads), kept, joint.gradients, joint.results,
-            [numbers.get(id(t), t) for t in joint.sources], joint.outputs, frozenset(changed),
+            [numbers.get(id(t), t) for t in joint.sources], joint.outputs,
+            frozenset(changed).difference(spent),
         )  # fmt: skip
         used.update(name for name in kept if name in whole.inputs)
     return Plan(
@@ -527,7 +526,7 @@ def trace(
         guards=tracing.guards,
         frozen=Frozen([*taken.values()]),
         backward=backward,
-        spent=[name for name in spent if name in names],
+        spent=spent,
     )  # fmt: skip
 
 
@@ -580,8 +579,7 @@ def _differentiated(
     if not ends or not pairs:
         return None
     starts = [
-        tracing.input(TensorType(t._value.dtype, t._value.shape), "gradient")
-        for t in ends.values()
+        tracing.input(TensorType(t._value.dtype, t._value.shape), "gradient") for t in ends.values()
     ]
     for edge in edges:
         if isinstance(edge, tuple):
@@ -600,7 +598,7 @@ def _differentiated(
 def _at(edge: Any, t: Tensor) -> Tensor:
     """A tensor whose gradient goes where that of `t` went before the function changed it."""
     if not isinstance(edge, tuple):
-        return t if t._node is None else edge  # type: ignore[no-any-return]
+        return t if t._node is None else edge
     made = wrap(t._value)
     made._node, made._slot = edge
     return made

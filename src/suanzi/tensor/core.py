@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators import Reshape, ScatterElements, Where
+from suanzi.operators import Identity, Reshape, ScatterElements, Where
 from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.tensor import autograd, dtypes
 from suanzi.tensor.autograd import root
@@ -542,7 +542,9 @@ class Tensor:
         if new._value.dtype != self._value.dtype:
             require_cast(new.dtype, self.dtype)
             new = new.to(self.dtype)
-        if recorded and not new.requires_grad and (self._base is None or not self._follows):
+        if recorded and new._requires_grad and new._node is None:
+            new = apply(Identity(), new)
+        elif recorded and not new.requires_grad and (self._base is None or not self._follows):
             # What was there has a gradient still: of zeros.
             new = apply(Where(), leaf(np.zeros((), bool)), self, new)
         if modes.trace is not None:
@@ -551,11 +553,11 @@ class Tensor:
         memory = self.numpy_()
         if not memory.flags.writeable:
             raise SuanziError("the tensor's memory can't be written to", found="a read-only array")
+        if recorded and new._node is not None:
+            autograd.let_go(new._node, self)
         np.copyto(memory, new._value)
         base._version += 1
         if recorded:
-            if new._node is not None:
-                autograd.let_go(new._node, self)
             if self._base is None or not self._follows:
                 self._node, self._slot = new._node, new._slot
             else:
@@ -672,12 +674,17 @@ def apply(operator: Operator, *inputs: Any) -> Any:
 
 
 def first(operator: Operator, *inputs: Any) -> Tensor:
-    """The first of an operator's outputs, where the others serve its gradient alone."""
-    if modes.trace is not None or (modes.grad and any_requires_grad(inputs)):
+    """The first of an operator's outputs; the others are made where its gradient needs them."""
+    recording = modes.grad and any_requires_grad(inputs)
+    rule = autograd.rule_of(type(operator)) if recording else None  # type: ignore[arg-type]
+    if modes.trace is not None or (rule is not None and rule.outputs):
         return cast(Tensor, apply(operator, *inputs)[0])
     values = tuple([x._value if isinstance(x, Tensor) else x for x in inputs])
     constant = tuple([not isinstance(x, Tensor) and x is not None for x in inputs])
-    return wrap(execute(operator, values, constant, first=True)[0])
+    result = wrap(execute(operator, values, constant, first=True)[0])
+    if recording:
+        autograd.Node(operator, inputs, (result, None))
+    return result
 
 
 def any_requires_grad(inputs: Sequence[Any]) -> bool:

@@ -155,7 +155,7 @@ def zeros(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros."""
-    return _given(out, np.zeros(_checked(sizes_of(size)), _type(dtype)), requires_grad)
+    return _given(out, np.zeros(_checked(sizes_of(size)), _type(dtype)), requires_grad, device)
 
 
 def ones(
@@ -163,7 +163,7 @@ def ones(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones."""
-    return _given(out, np.ones(_checked(sizes_of(size)), _type(dtype)), requires_grad)
+    return _given(out, np.ones(_checked(sizes_of(size)), _type(dtype)), requires_grad, device)
 
 
 def empty(
@@ -175,7 +175,7 @@ def empty(
     array = np.empty(_checked(sizes_of(size)), _type(dtype))
     if modes.trace is not None:
         array[...] = 0
-    return _given(out, array, requires_grad)
+    return _given(out, array, requires_grad, device)
 
 
 def full(
@@ -185,7 +185,7 @@ def full(
     """One value throughout."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = (dtype or dtypes.of_python(value)).dtype
-    return _given(out, np.full(_checked(sizes_of((size,))), value, kind), requires_grad)
+    return _given(out, np.full(_checked(sizes_of((size,))), value, kind), requires_grad, device)
 
 
 def _checked(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -194,7 +194,11 @@ def _checked(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes
 
 
-def _given(out: Tensor | None, array: Any, requires_grad: bool = False) -> Tensor:
+def _given(
+    out: Tensor | None, array: Any, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    if device is not None:
+        place(device)  # an error where it is another than the CPU
     made = leaf(array, requires_grad)
     return made if out is None else out._write(made)
 
@@ -204,7 +208,7 @@ def zeros_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Zeros of the input's shape and type."""
-    return leaf(np.zeros(input._value.shape, _type(dtype, input)), requires_grad)
+    return _given(None, np.zeros(input._value.shape, _type(dtype, input)), requires_grad, device)
 
 
 def ones_like(
@@ -212,7 +216,7 @@ def ones_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Ones of the input's shape and type."""
-    return leaf(np.ones(input._value.shape, _type(dtype, input)), requires_grad)
+    return _given(None, np.ones(input._value.shape, _type(dtype, input)), requires_grad, device)
 
 
 def empty_like(
@@ -220,7 +224,12 @@ def empty_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """As `empty`, of the input's shape and type."""
-    return empty(input._value.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return empty(
+        input._value.shape,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def full_like(
@@ -228,7 +237,9 @@ def full_like(
     device: Any = None, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """One value throughout, of the input's shape and type."""
-    return leaf(np.full(input._value.shape, fill_value, _type(dtype, input)), requires_grad)
+    return _given(
+        None, np.full(input._value.shape, fill_value, _type(dtype, input)), requires_grad, device
+    )
 
 
 def arange(
@@ -250,7 +261,7 @@ def arange(
     kind = dtype or (dtypes.get_default_dtype() if floating else dtypes.int64)
     count = math.ceil((end - start) / step)
     numbers = start + step * np.arange(count, dtype=np.float64 if floating else np.int64)
-    return _given(out, np.asarray(numbers).astype(kind.dtype), requires_grad)
+    return _given(out, np.asarray(numbers).astype(kind.dtype), requires_grad, device)
 
 
 def linspace(
@@ -260,7 +271,7 @@ def linspace(
 ) -> Tensor:  # fmt: skip
     """`steps` numbers from start to end, both included, evenly spaced."""
     first, last = float(start), float(end)
-    return _given(out, np.linspace(first, last, steps, dtype=_type(dtype)), requires_grad)
+    return _given(out, np.linspace(first, last, steps, dtype=_type(dtype)), requires_grad, device)
 
 
 def logspace(
@@ -270,7 +281,7 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """Powers of the base, whose exponents are linspace's."""
     array = np.logspace(float(start), float(end), steps, base=base, dtype=_type(dtype))
-    return _given(out, array, requires_grad)
+    return _given(out, array, requires_grad, device)
 
 
 def eye(
@@ -278,7 +289,7 @@ def eye(
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal, zeros elsewhere."""
-    return _given(out, np.eye(n, m, dtype=_type(dtype)), requires_grad)
+    return _given(out, np.eye(n, m, dtype=_type(dtype)), requires_grad, device)
 
 
 @method

@@ -227,6 +227,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if not isinstance(value, Tensor):
         value = leaf(np.asarray(value, self._value.dtype))
     if value._value.dtype != self._value.dtype:
+        if value.ndim and not _is_basic(parts):
+            raise SuanziError(
+                "what is put at places must have the tensor's type", input="value",
+                expected=self.dtype, found=value.dtype,
+            )  # fmt: skip
         value = cast(value, self.dtype)
     if _is_basic(parts):
         target = _basic(self, parts)
@@ -234,6 +239,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         return
     mask = parts[0] if len(parts) == 1 else None
     if isinstance(mask, Tensor) and mask._value.dtype == np.bool_ and value.numel() == 1:
+        if mask._value.shape != self._value.shape[: mask.ndim]:
+            raise SuanziError(
+                "the mask doesn't fit", input="index", expected=tuple(self.shape),
+                found=tuple(mask.shape),
+            )  # fmt: skip
         shape = (*mask._value.shape, *[1] * (self.ndim - mask.ndim))
         self._write(apply(Where(), reshape(mask, shape), value.reshape(()), self))
         return
@@ -247,6 +257,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     spread = reshape(expand(_fitted(value, places._value.shape), places.shape), (-1,))
     if modes.trace is None and not (modes.grad and (self.requires_grad or value.requires_grad)):
         memory: Array = self.numpy_()
+        if not memory.flags.writeable:
+            raise SuanziError("the tensor's memory can't be written to", found="a read-only array")
         memory[np.unravel_index(places.numpy_(), memory.shape)] = spread.numpy_().reshape(
             places._value.shape
         )

@@ -15,6 +15,8 @@ from suanzi.operators._operator import Array, Operator, TensorType
 from suanzi.operators._types import element_number
 from suanzi.tensor import dtypes
 from suanzi.tensor.core import Tensor, apply, leaf, method, wrap
+from suanzi.tensor.device import CPU
+from suanzi.tensor.device import device as place
 from suanzi.tensor.modes import modes
 from suanzi.tensor.views import sizes_of
 
@@ -28,6 +30,7 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
+        place(device)
         self.seed()
 
     def manual_seed(self, seed: int) -> "Generator":
@@ -133,8 +136,9 @@ def _normal(dtype: dtypes.dtype) -> Draw:
 
 def _made(
     draw: Callable[[dtypes.dtype], Draw], by: type[Operator], size: Any, dtype: dtypes.dtype | None,
-    generator: Generator | None, out: Tensor | None, requires_grad: bool,
+    generator: Generator | None, out: Tensor | None, requires_grad: bool, device: Any,
 ) -> Tensor:  # fmt: skip
+    place(device or CPU)
     kind = dtype or dtypes.get_default_dtype()
     if not kind.is_floating_point:
         raise SuanziError("such numbers are floating-point", input="dtype", found=kind)
@@ -150,7 +154,7 @@ def rand(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from 0 to 1, evenly spread, without 1."""
-    return _made(_uniform, RandomUniform, size, dtype, generator, out, requires_grad)
+    return _made(_uniform, RandomUniform, size, dtype, generator, out, requires_grad, device)
 
 
 def randn(
@@ -159,7 +163,7 @@ def randn(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers of the normal distribution of mean 0 and variance 1."""
-    return _made(_normal, RandomNormal, size, dtype, generator, out, requires_grad)
+    return _made(_normal, RandomNormal, size, dtype, generator, out, requires_grad, device)
 
 
 def rand_like(input: Tensor, *, dtype: dtypes.dtype | None = None, **options: Any) -> Tensor:

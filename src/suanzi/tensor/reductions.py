@@ -254,7 +254,8 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     truth = cast(cast(input, dtypes.bool_), dtypes.int32)
     if not truth.numel() and dim is None:
         return wrap(np.array(False))
-    return cast(reduce(ReduceMax, truth, dim, keepdim), dtypes.bool_)
+    kind = ReduceMax if truth.numel() else ReduceSum  # along an empty axis none is
+    return cast(reduce(kind, truth, dim, keepdim), dtypes.bool_)
 
 
 @method

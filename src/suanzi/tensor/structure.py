@@ -1,4 +1,5 @@
-"""Nested tuples, lists, dictionaries and dataclasses taken apart into their tensors, and put together again."""
+"""Nested tuples, lists, dictionaries and dataclasses: taken apart into their tensors, and put
+together again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
@@ -82,7 +83,7 @@ def unflatten(values: Sequence[Any], shape: Any) -> Any:
     if issubclass(shape.kind, dict):
         return shape.kind(zip(shape.keys, parts, strict=True))
     if is_dataclass(shape.kind):
-        made = object.__new__(shape.kind)
+        made = object.__new__(shape.kind)  # type: ignore[arg-type]
         made.__dict__.update(zip(shape.keys, parts, strict=True))
         return made
     if hasattr(shape.kind, "_fields"):  # a named tuple

@@ -29,7 +29,7 @@ def _parts(attributes: dict[str, Any]) -> Any:
         for kind in ("_parameters", "_buffers", "_modules")
         for part in attributes[kind].values()
     ]
-    options = [v for v in attributes.values() if type(v) in OPTIONS]
+    options = [v for k, v in attributes.items() if k[0] != "_" and type(v) in OPTIONS]
     return own, options
 
 

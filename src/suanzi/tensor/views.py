@@ -68,7 +68,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
             return input._view(new, _reshaping, sizes)
         return apply(RESHAPE, input, np.array(sizes, np.int64))
     memory = input._laid_out() if input._base is not None else None
-    if memory is None or np.may_share_memory(memory.reshape(sizes), memory):
+    gathered = any(isinstance(operator, Gather) for operator, _ in input._chain)
+    if memory is None or (not gathered and np.may_share_memory(memory.reshape(sizes), memory)):
         return input._view(None, _reshaping, sizes)
     return apply(RESHAPE, input, np.array(sizes, np.int64))
 

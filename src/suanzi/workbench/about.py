@@ -25,7 +25,6 @@ def about(threads: int) -> dict[str, Any]:
         },
         "runtimes": [{"name": name, **_runtime(name)} for name in PEERS],
         "samples": [{"name": name, "kind": "image"} for name in data.digits()],
-        "zoo": [],
     }
 
 

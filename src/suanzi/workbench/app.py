@@ -22,6 +22,7 @@ from suanzi.errors import SuanziError
 from suanzi.runtime.threads import default_threads
 from suanzi.workbench.about import about
 from suanzi.workbench.desk import Desk, Document
+from suanzi.workbench.download import find, zoo
 from suanzi.workbench.guard import Guard
 from suanzi.workbench.messages import (
     STATUSES,
@@ -67,6 +68,8 @@ class Workbench:
             get("/api/samples/{name}", self._sample),
             post("/api/documents", self._upload),
             post("/api/documents/bundled", self._bundled),
+            get("/api/zoo", self._zoo),
+            post("/api/documents/zoo", self._from_zoo),
             Route(document, self._answer(self._close), methods=["DELETE"]),
             get(document, self._describe),
             get(document + "/nodes/{node}", self._node),
@@ -184,6 +187,14 @@ class Workbench:
     async def _bundled(self, request: Request) -> Reply:
         return reply((await self.desk.settled(open_bundled(self.desk))).info)
 
+    async def _zoo(self, request: Request) -> Reply:
+        return reply(zoo())
+
+    async def _from_zoo(self, request: Request) -> Reply:
+        """At once: the document's events tell of the download."""
+        label, size = find(request.query_params.get("name", "")[:200])
+        return reply(self.desk.add(label, "zoo", None, size).info)
+
     async def _describe(self, request: Request) -> Reply:
         document = await self.desk.settled(self._document(request))
         if document.described is None:
@@ -299,6 +310,8 @@ class Workbench:
                 }
             case "diff":
                 other = self.desk.document(take(body, "other", str))
+                if other.source is None:
+                    raise SuanziError("the model isn't here yet", model=other.name)
                 return {"other": other.source, "name": other.name}
         raise SuanziError(
             "no such job", expected="run, statistics, profile, compare or diff", found=kind

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from suanzi.errors import SuanziError
+from suanzi.workbench.download import downloaded
 from suanzi.workbench.events import Events
 from suanzi.workbench.messages import (
     ErrorInfo,
@@ -30,6 +32,7 @@ MOST_DOCUMENTS = 32
 CLOSED = ErrorInfo.plainly("the document was closed", "cancelled")
 
 Source = str | bytes
+Kind = Literal["given", "upload", "bundled", "cut", "zoo"]
 
 
 @dataclass
@@ -38,9 +41,12 @@ class Document:
 
     id: str
     name: str
-    kind: Literal["given", "upload", "bundled", "cut"]
-    source: Source
+    kind: Kind
+    source: Source | None
+    """None: of the zoo, and not yet here."""
     size: int
+    there: int | None = None
+    """Bytes that have been downloaded, while they are."""
     state: Literal["opening", "ready", "failed"] = "opening"
     error: ErrorInfo | None = None
     described: Reply | None = None
@@ -53,7 +59,7 @@ class Document:
     def info(self) -> dict[str, Any]:
         return {
             "id": self.id, "name": self.name, "source": self.kind, "bytes": self.size,
-            "state": self.state, "error": self.error,
+            "state": self.state, "error": self.error, "there": self.there,
         }  # fmt: skip
 
 
@@ -99,11 +105,8 @@ class Desk:
 
     # Documents
 
-    def add(
-        self, name: str, kind: Literal["given", "upload", "bundled", "cut"], source: Source,
-        size: int,
-    ) -> Document:  # fmt: skip
-        """A new tab, whose model begins to be opened."""
+    def add(self, name: str, kind: Kind, source: Source | None, size: int) -> Document:
+        """A new tab, whose model begins to be opened; of the zoo it is downloaded first."""
         if len(self.documents) >= MOST_DOCUMENTS:
             raise TooLargeError("too many models are open", hint="Close some first")
         document = Document(f"d{next(self._numbers)}", name, kind, source, size)
@@ -138,6 +141,7 @@ class Desk:
             self._stop(document, why)
         if self._spare:
             self._spare.kill(why)
+        self.documents.clear()
         for task in self._tasks:
             task.cancel()
         self.events.close()
@@ -168,8 +172,27 @@ class Desk:
         document.opening = self._keep(self._open(document))
 
     async def _open(self, document: Document) -> Process:
+        if document.source is None:
+            await self._download(document)
         async with self._gate:
             return await self._opened(document)
+
+    async def _download(self, document: Document) -> None:
+        def arrived(there: int) -> None:
+            document.there = there
+            self._tell_document(document)
+
+        def wanted() -> bool:
+            return document.id in self.documents
+
+        try:
+            document.source = await downloaded(document.name, wanted, arrived)
+        except SuanziError as error:
+            document.state, document.error = "failed", ErrorInfo.of(error, document.name)
+            raise RemoteError(document.error) from None
+        finally:
+            document.there = None
+            self._tell_document(document)
 
     async def _opened(self, document: Document) -> Process:
         if document.id not in self.documents:  # closed while it waited

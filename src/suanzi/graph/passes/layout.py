@@ -86,9 +86,10 @@ class _Layout:
         first = node.inputs[0] in self.made_blocked
         body = operator.body if isinstance(operator, Fused) else operator
         if isinstance(body, LEADERS):
-            # Fewer channels than lanes, the network's first layer mostly, are best read plain,
-            # but one by one where each has its own filter.
-            blocks = first or self._channels(node.inputs[0]) >= self.lanes or body.group > 1
+            # Fewer channels than lanes, a network's first layer mostly, are best read plain, but
+            # in blocks where there are groups, or phases of a transposed convolution.
+            few = self._channels(node.inputs[0]) < self.lanes and body.group == 1
+            blocks = first or not few or isinstance(body, ConvTranspose)
             return (blocks, *rest, *extras)
         if isinstance(operator, Concat):
             whole = all(

@@ -13,11 +13,13 @@ from suanzi.operators import (
     AdaptiveMaxPool,
     AveragePool,
     FractionalMaxPool,
+    Gather,
     GlobalAveragePool,
     LpPool,
     MaxPool,
     ScatterElements,
 )  # fmt: skip
+from suanzi.operators.adaptive_pooling import bins
 from suanzi.tensor import Tensor, apply, leaf, rand
 from suanzi.tensor.core import first
 
@@ -236,12 +238,29 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_average(3, input, output_size)
 
 
+def _largest(x: Tensor, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Tensor:
+    """Adaptive pooling by windows that are alike: shorter ones see their last element again."""
+    window = []
+    for axis, (size, output) in enumerate(zip(sizes, outputs, strict=True), 2):
+        starts, ends = bins(size, output)
+        longest = int((ends - starts).max())
+        if size % output:
+            places = np.minimum(starts[:, None] + np.arange(longest), ends[:, None] - 1)
+            x = apply(Gather(axis=axis), x, places.reshape(-1))
+        window.append(longest)
+    return first(_max(len(sizes), tuple(window), None, 0, 1, False), x)
+
+
 def _adaptive_max(axes: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
     x, alone = batched(input, axes)
     if 0 in x.shape[2:]:
         raise SuanziError("nothing to pool", input="input", expected="sizes above 0",
                           found=tuple(input.shape))  # fmt: skip
-    outputs = _outputs(axes, output_size, tuple(x._value.shape[2:]))
+    sizes = tuple(x._value.shape[2:])
+    outputs = _outputs(axes, output_size, sizes)
+    if not return_indices and 0 not in outputs:
+        largest = _largest(x, sizes, outputs)
+        return largest.squeeze(0) if alone else largest
     y, places = apply(AdaptiveMaxPool(output_size=outputs), x)
     if alone:
         y, places = y.squeeze(0), places.squeeze(0)
