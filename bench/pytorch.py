@@ -147,6 +147,7 @@ LAYERS: list[tuple[str, tuple[int, ...]]] = [
     ("Conv3d(16, 33, 3, stride=2)", (20, 16, 10, 50, 100)),
     ("ConvTranspose2d(16, 33, 3, stride=2)", (20, 16, 50, 100)),
     ("ConvTranspose2d(16, 33, (3, 5), stride=(2, 1), padding=(4, 2))", (20, 16, 50, 100)),
+    ("ConvTranspose3d(16, 33, 3, stride=2)", (20, 16, 10, 50, 100)),
     ("BatchNorm1d(100)", (20, 100)),
     ("BatchNorm2d(100)", (20, 100, 35, 45)),
     ("InstanceNorm2d(100)", (20, 100, 35, 45)),
@@ -154,12 +155,18 @@ LAYERS: list[tuple[str, tuple[int, ...]]] = [
     ("GroupNorm(3, 6)", (20, 6, 10, 10)),
     ("MaxPool2d(3, stride=2)", (20, 16, 50, 32)),
     ("AvgPool2d((3, 2), stride=(2, 1))", (20, 16, 50, 32)),
+    ("MaxPool3d(3, stride=2)", (20, 16, 50, 44, 31)),
+    ("AvgPool3d((3, 2, 2), stride=(2, 1, 2))", (20, 16, 50, 44, 31)),
     ("AdaptiveAvgPool2d((5, 7))", (1, 64, 8, 9)),
+    ("AdaptiveMaxPool2d((5, 7))", (1, 64, 8, 9)),
     ("Linear(20, 30)", (128, 20)),
     ("ReLU()", (2, 100)),
     ("Softmax(dim=1)", (2, 3)),
     ("Upsample(scale_factor=2)", (1, 1, 2, 2)),
     ("LSTM(10, 20, 2)", (5, 3, 10)),
+    ("GRU(10, 20, 2)", (5, 3, 10)),
+    ("RNN(10, 20, 2)", (5, 3, 10)),
+    ("Embedding(10, 3)", (2, 4)),
     ("TransformerEncoderLayer(d_model=512, nhead=8)", (10, 32, 512)),
 ]
 """PyTorch's documentation examples: the layer, and the shape of its input."""
@@ -169,7 +176,8 @@ def layers() -> Iterator[Pair]:
     """Single eager calls, without gradients."""
     for text, shape in LAYERS:
         ours, theirs = alike(lambda name, text=text: eval(f"nn.{text}", {"nn": LIBRARIES[name].nn}))
-        (x,), (y,) = tensors(noise(*shape))
+        indices = np.arange(math.prod(shape)).reshape(shape)
+        (x,), (y,) = tensors(indices if text.startswith("Embedding") else noise(*shape))
         yield text, without(suanzi, ours, x), without(torch, theirs, y)
 
 

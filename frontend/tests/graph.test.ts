@@ -172,6 +172,21 @@ describe("bodies", () => {
 });
 
 describe("scene", () => {
+  it("puts the labels of two outputs on either side", async () => {
+    const nodes = [node("0", ["in"], ["a", "b"]), node("1", ["a"], ["c"]), node("2", ["b"], ["d"])];
+    const graphs = { "": graph("", nodes, ["in"], ["c", "d"]) };
+    const model = new Model({ ...sample(), graphs, groups: [] });
+    const scene = new Scene(model, await arrange(model, new Set(), solve), {
+      tints: null,
+      shapes: {},
+    });
+    const labels = scene.marks.filter(
+      (mark) => mark.kind === "label" && mark.ink === "label" && mark.owner === "n:0",
+    );
+    const sides = labels.map((mark) => mark.kind === "label" && mark.align);
+    expect(new Set(sides)).toEqual(new Set(["left", "right"]));
+  });
+
   it("picks the innermost box, finds closed holders, and writes SVG", async () => {
     const model = new Model(sample());
     const open = await arrange(model, new Set(["g:g"]), solve);

@@ -298,6 +298,17 @@ def test_the_profile_tells_of_the_models_nodes():
     assert {bar.step for bar in profile.timeline} == set(range(len(profile.steps)))
 
 
+def test_a_thread_is_at_one_step_at_a_time():
+    profile = digits().profile(seven(), 3)
+    end: dict[int, float] = {}
+    for bar in sorted(profile.timeline, key=lambda bar: bar.start):
+        assert bar.seconds > 0
+        assert bar.start >= end.get(bar.thread, 0)
+        end[bar.thread] = bar.start + bar.seconds
+    assert max(step.threads for step in profile.steps) <= profile.roofline.threads
+    assert {bar.thread for bar in profile.timeline} <= set(range(profile.roofline.threads))
+
+
 def test_types_of_outputs_are_kept():
     model = make([helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT64)],
                  [value("x", ["N"])], [value("y", ["N"], TensorProto.INT64)])  # fmt: skip

@@ -220,3 +220,13 @@ def test_gradcheck():
     with pytest.raises(suanzi.autograd.GradcheckError):
         suanzi.autograd.gradcheck(Wrong.apply, (x,))
     assert not suanzi.autograd.gradcheck(Wrong.apply, (x,), raise_exception=False)
+
+
+def test_outputs_that_serve_nobody_are_not_made():
+    x = leaf(suanzi, 1, 2, 6, 6)
+    y = suanzi.nn.functional.max_pool2d(x, 2)
+    assert y.grad_fn.output_types[1] is None
+    y.sum().backward()
+    assert x.grad.sum().item() == y.numel()
+    y, places = suanzi.nn.functional.max_pool2d(x, 2, return_indices=True)
+    assert (x.flatten()[places.flatten()[:9]] == y.flatten()[:9]).all()

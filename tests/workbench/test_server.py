@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+import suanzi
 from inspect_support import branching, make, value
 from suanzi import InferenceSession, data
 
@@ -19,6 +20,7 @@ def array(answer):
 
 def test_the_state(page):
     state = page.get("/state")
+    assert state["version"] == suanzi.__version__ != ""
     assert state["machine"]["threads"] == 1
     assert state["machine"]["target"] in state["machine"]["targets"]
     assert [s["name"] for s in state["samples"]] == [f"{i}.png" for i in range(10)]

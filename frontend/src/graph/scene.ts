@@ -91,10 +91,13 @@ function marksOf({ boxes, lines }: Arrangement, options: SceneOptions): Mark[] {
   for (const box of closed) boxMarks(box, options, marks);
   for (const box of open) openTitle(box, options, marks);
   const labelled = new Set<string>();
+  const leaving = new Map<string, number>();
+  for (const { from } of lines) leaving.set(from, (leaving.get(from) ?? 0) + 1);
   for (const line of lines) {
     // One label for each value where it leaves its node; a group's border isn't where it is made.
     const key = `${line.from}\n${line.edges.map((edge) => edge.value).join()}`;
-    if (line.leaves && !labelled.has(key)) labelMarks(line, options, marks);
+    if (line.leaves && !labelled.has(key))
+      labelMarks(line, leaving.get(line.from)! > 1, options, marks);
     labelled.add(key);
   }
   return marks;
@@ -186,7 +189,7 @@ function lineMarks(line: PlacedLine, marks: Mark[]): void {
   });
 }
 
-function labelMarks(line: PlacedLine, options: SceneOptions, marks: Mark[]): void {
+function labelMarks(line: PlacedLine, many: boolean, options: SceneOptions, marks: Mark[]): void {
   const edge = line.edges[0]!;
   const type = edge.graph.values[edge.value];
   const known = edge.graph.parent ? undefined : options.shapes[edge.value];
@@ -198,14 +201,14 @@ function labelMarks(line: PlacedLine, options: SceneOptions, marks: Mark[]): voi
   if (b.y - a.y < 12) return;
   const down = Math.min(22, (b.y - a.y) / 2 + 4);
   const t = down / (b.y - a.y);
-  const ease = t * t * (3 - 2 * t);
+  const x = a.x + (b.x - a.x) * t * t * (3 - 2 * t);
+  // Of several, a line that bends to the left has its label there: others are on its right.
+  const beside =
+    many && b.x < a.x - 8
+      ? { x: Math.min(a.x, x) - 6, align: "right" as const }
+      : { x: Math.max(a.x, x) + 6, align: "left" as const };
   marks.push({
-    ...{
-      kind: "label",
-      owner: line.from,
-      x: Math.max(a.x, a.x + (b.x - a.x) * ease) + 6,
-      y: a.y + down,
-    },
-    ...{ text, size: 10, bold: false, ink: "label", align: "left", halo: groundAt(line.depth) },
+    ...{ kind: "label", owner: line.from, ...beside, y: a.y + down },
+    ...{ text, size: 10, bold: false, ink: "label", halo: groundAt(line.depth) },
   });
 }

@@ -115,7 +115,13 @@ export function timeline(profile: Profile, theme: Theme, familyOf: FamilyOf): EC
   const threads = Math.max(profile.roofline.threads, ...profile.timeline.map((t) => t.thread + 1));
   return {
     animation: false,
-    grid: { left: 80, right: 26, top: 16, bottom: 76 },
+    // A few threads lie close together; many share the room there is.
+    grid: {
+      left: 80,
+      right: 26,
+      top: 16,
+      ...(threads > 4 ? { bottom: 76 } : { height: 64 * threads }),
+    },
     tooltip: {
       ...tip(theme),
       formatter: (p: { value: number[] }) => {

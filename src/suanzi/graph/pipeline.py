@@ -23,6 +23,7 @@ from suanzi.graph.passes.reshapes import reshapes
 from suanzi.graph.passes.simplify import simplify
 from suanzi.graph.passes.split_adaptive_pool import split_adaptive_pool
 from suanzi.graph.passes.split_batch_norm import split_batch_norm
+from suanzi.graph.passes.split_loss import split_loss
 from suanzi.graph.verify import verify
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -31,6 +32,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     quantize,
     split_batch_norm,
     split_adaptive_pool,
+    split_loss,
     fold_constants,
     simplify,
     reshapes,

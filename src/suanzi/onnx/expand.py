@@ -60,6 +60,7 @@ from suanzi.operators import (
     ResizeGradient,
     RMSNormalization,
     ScatterND,
+    SoftmaxCrossEntropyLossGradient,
     Squeeze,
     SwiGLU,
     Swish,
@@ -220,6 +221,7 @@ LACKING: dict[type[Operator], Expansion] = {
     MaxPool: pool,
     MaxPoolGradient: max_pool_gradient,
     ResizeGradient: resize_gradient,
+    SoftmaxCrossEntropyLossGradient: SoftmaxCrossEntropyLossGradient.composed,
     SwiGLU: young.swi_glu,
     Unfold: unfold,
 }

@@ -127,7 +127,11 @@ from suanzi.operators.logic import (
     Where,
     Xor,
 )
-from suanzi.operators.loss import NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
+from suanzi.operators.loss import (
+    NegativeLogLikelihoodLoss,
+    SoftmaxCrossEntropyLoss,
+    SoftmaxCrossEntropyLossGradient,
+)
 from suanzi.operators.ml_encoders import (
     CastMap,
     CategoryMapper,
@@ -485,6 +489,7 @@ __all__ = [
     "Slice",
     "Softmax",
     "SoftmaxCrossEntropyLoss",
+    "SoftmaxCrossEntropyLossGradient",
     "Softplus",
     "Softsign",
     "SpaceToDepth",

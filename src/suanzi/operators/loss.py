@@ -82,8 +82,7 @@ class ClassLoss(Operator):
             dloss = dloss / total(summed, tuple(range(len(target.shape))), 0)
         column = (classes[0], 1, *classes[2:])
         share = reshape(expand(dloss * each, target.shape), column)
-        numbers = np.arange(classes[1], dtype=np.dtype(target.dtype))
-        numbers = numbers.reshape(-1, *(1,) * (len(classes) - 2))
+        numbers = class_numbers(classes, np.dtype(target.dtype))
         return share, Equal()(reshape(target, column), numbers)
 
     @classmethod
@@ -154,6 +153,9 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         self, dY: Any, Y: Any, _scores: Any, labels: Any, weights: Any = None
     ) -> tuple[Any, ...]:
         def d_scores() -> Any:
+            plain = self.reduction == "none" and self.ignore_index is None and weights is None
+            if plain and dY[1] is None:
+                return SoftmaxCrossEntropyLossGradient()(dY[0], Y[1], labels)
             d_log, whole = dY[1], None if dY[1] is None else total(dY[1], (1,))
             if dY[0] is not None:
                 share, chosen = self.shares(dY[0], labels, weights, tuple(_scores.shape))
@@ -163,3 +165,54 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
             return d_log - Exp()(Y[1]) * whole
 
         return d_scores, None, None
+
+
+@operator(family="loss")
+class SoftmaxCrossEntropyLossGradient(Operator):
+    """dscores[n, c, d] = dY[n, d] · (exp(log_prob[n, c, d]) - 1[c = labels[n, d]]), the gradient of
+    SoftmaxCrossEntropyLoss without weights and reduction.
+
+    dY and labels [N, ...], log_prob and dscores [N, C, ...].
+    """
+
+    def infer(self, dY: TensorType, log_prob: TensorType, labels: TensorType) -> TensorType:
+        require_dtype(dY, log_prob.dtype, "dY")
+        if log_prob.shape is not None:
+            for t, name in ((dY, "dY"), (labels, "labels")):
+                require_shape(t, (log_prob.shape[0], *log_prob.shape[2:]), name)
+        return TensorType(log_prob.dtype, log_prob.shape)
+
+    def numpy(self, dY: Array, log_prob: Array, labels: Array) -> Array:
+        return np.asarray(self.composed(dY, log_prob, labels), log_prob.dtype)
+
+    def composed(self, dY: Any, log_prob: Any, labels: Any) -> Any:
+        """The same in other operators."""
+        column = (log_prob.shape[0], 1, *log_prob.shape[2:])
+        return reshape(dY, column) * self._slope(log_prob, reshape(labels, column))
+
+    def _slope(self, log_prob: Any, labels: Any) -> Any:
+        """The gradient of each loss alone."""
+        numbers = class_numbers(log_prob.shape, np.dtype(labels.dtype))
+        chosen = Where()(Equal()(labels, numbers), like(1, log_prob), like(0, log_prob))
+        return Exp()(log_prob) - chosen
+
+    def grad(self, dZ: Any, _Z: Any, dY: Any, log_prob: Any, labels: Any) -> tuple[Any, ...]:
+        column = (log_prob.shape[0], 1, *log_prob.shape[2:])
+
+        def d_dY() -> Any:
+            slope = self._slope(log_prob, reshape(labels, column))
+            return total(dZ * slope, (1,), 0)
+
+        return d_dY, lambda: dZ * reshape(dY, column) * Exp()(log_prob), None
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        x = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
+        dY, labels = np.array([1, -2], np.float32), np.array([0, 2])
+        both = (np.stack([dY, dY], -1), np.stack([x, x[::-1]], -1), np.stack([labels, labels], -1))
+        return [Example(cls(), (dY, x, labels)), Example(cls(), both)]
+
+
+def class_numbers(shape: Ints, dtype: np.dtype[Any]) -> Array:
+    """0, 1, ... along axis 1 of a value of this shape."""
+    return np.arange(shape[1], dtype=dtype).reshape(-1, *(1,) * (len(shape) - 2))

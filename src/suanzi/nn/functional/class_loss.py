@@ -8,9 +8,10 @@ from suanzi.errors import SuanziError
 from suanzi.nn.functional._arguments import require_tensor
 from suanzi.nn.functional._reduction import known, legacy, reduced, require_reduction
 from suanzi.nn.functional.activation import log_softmax
-from suanzi.operators import CTCLoss, Gather, GatherElements, Where
+from suanzi.operators import CTCLoss, Gather, GatherElements, SoftmaxCrossEntropyLoss, Where
 from suanzi.tensor import Tensor, apply, as_tensor, leaf
 from suanzi.tensor import int64 as _LONG  # noqa: N812
+from suanzi.tensor.core import first
 
 
 class _Targets:
@@ -81,9 +82,14 @@ def _of_classes(
 ) -> Tensor:
     """-x of the target's class, times its weight."""
     found = apply(GatherElements(axis=at), x, targets.places.unsqueeze(at)).squeeze(at)
+    return _of_losses(-found, targets, weight, reduction)
+
+
+def _of_losses(loss: Tensor, targets: _Targets, weight: Tensor | None, reduction: str) -> Tensor:
+    """The losses of all targets, times their classes' weights, joined."""
     if weight is not None:
-        found = found * apply(Gather(axis=0), weight, targets.places)
-    loss = -targets.masked(found)
+        loss = loss * apply(Gather(axis=0), weight, targets.places)
+    loss = targets.masked(loss)
     if reduction != "mean":
         return reduced(loss, reduction)
     if weight is None and targets.kept is None:
@@ -131,7 +137,11 @@ def cross_entropy(
         return _of_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
     at = _require_classes(input, target, weight)
     classes = input.shape[at]
-    x, targets = log_softmax(input, at), _Targets(target, ignore_index, classes)
+    targets = _Targets(target, ignore_index, classes)
+    if label_smoothing == 0.0 and at == 1:
+        each = first(SoftmaxCrossEntropyLoss(reduction="none"), input, targets.places)
+        return _of_losses(each, targets, weight, reduction)
+    x = log_softmax(input, at)
     loss = _of_classes(x, targets, weight, at, reduction)
     if label_smoothing == 0.0:
         return loss

@@ -238,15 +238,24 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_average(3, input, output_size)
 
 
+@functools.lru_cache(1024)
+def _windows(size: int, output: int) -> tuple[int, Any]:
+    """Adaptive windows along an axis as windows that are alike: their size, and the places of the
+    elements that they see, the last one again where one is shorter; None: they are as they lie.
+    """
+    starts, ends = bins(size, output)
+    longest = int((ends - starts).max())
+    places = np.minimum(starts[:, None] + np.arange(longest), ends[:, None] - 1)
+    return longest, None if size % output == 0 else places.reshape(-1)
+
+
 def _largest(x: Tensor, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Tensor:
-    """Adaptive pooling by windows that are alike: shorter ones see their last element again."""
+    """Adaptive pooling where nobody asks for the places."""
     window = []
     for axis, (size, output) in enumerate(zip(sizes, outputs, strict=True), 2):
-        starts, ends = bins(size, output)
-        longest = int((ends - starts).max())
-        if size % output:
-            places = np.minimum(starts[:, None] + np.arange(longest), ends[:, None] - 1)
-            x = apply(Gather(axis=axis), x, places.reshape(-1))
+        longest, places = _windows(size, output)
+        if places is not None:
+            x = apply(Gather(axis=axis), x, places)
         window.append(longest)
     return first(_max(len(sizes), tuple(window), None, 0, 1, False), x)
 
