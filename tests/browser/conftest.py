@@ -177,7 +177,7 @@ class Workbench:
         return self.drawn()
 
     def drawn(self):
-        self.page.wait_for_selector("canvas[data-drawn]", timeout=20_000)
+        self.page.wait_for_selector("canvas[data-drawn]", timeout=60_000)
         return self
 
     def find(self, query, steps=1):

@@ -135,6 +135,11 @@ SITES = {
     "SoftmaxColumns": (Softmax(axis=0), [zeros(17, 30)], {}),
     "SoftmaxRows": (Softmax(), [zeros(17, 30)], {}),
     "StridedCopy": (Transpose(perm=(1, 0)), [zeros(17, 30)], {}),
+    "SumBias": (
+        RNN(hidden_size=5),
+        [zeros(3, 1, 7), zeros(1, 5, 7), zeros(1, 5, 5), zeros(1, 10)],
+        {},
+    ),
     "Take": (Gather(), [zeros(9, 30), np.zeros(4, np.int64)], {}),
     "WinogradProduct": (Conv(pads=(1, 1, 1, 1)), [IMAGE, zeros(64, 30, 3, 3)], FILTERS),
     "WinogradWeights": (Conv(pads=(1, 1, 1, 1)), [IMAGE, zeros(64, 30, 3, 3)], ARRIVING),

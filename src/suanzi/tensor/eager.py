@@ -15,7 +15,7 @@ from suanzi.operators._operator import UNFORESEEN, Array, Operator, TensorType
 
 ENOUGH = 5_000_000  # nanoseconds that an operator's definition takes before it is compiled
 MUCH = 10_000_000  # multiply-adds, or bytes, of a node that is compiled when it is first met
-LITTLE = 15_000  # nanoseconds of a definition that a program's own overhead would exceed
+LITTLE = 8_000  # nanoseconds of a definition that a program's own overhead would exceed
 MOST = 4_096  # plans kept
 
 Results = tuple[Array, ...]

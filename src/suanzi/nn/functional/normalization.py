@@ -38,6 +38,13 @@ def _filled(value: float, count: int, dtype: np.dtype[Any]) -> np.ndarray[Any, A
     return made
 
 
+@functools.lru_cache(256)
+def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    made = np.ones(shape, dtype)
+    made.flags.writeable = False
+    return made
+
+
 def _of_channels(given: Tensor | None, value: float, count: int, input: Tensor, name: str) -> Any:
     """A number for each channel: as given, or this value throughout."""
     if given is None:
@@ -174,7 +181,7 @@ def layer_norm(
     _affine(bias, shape, "bias")
     scale = weight
     if scale is None:
-        scale = leaf(_filled(1.0, int(np.prod(shape)), input._value.dtype).reshape(shape))
+        scale = leaf(_ones(shape, input._value.dtype))
     stash = STASH.get(input._value.dtype, 1)
     operator = _layer(axis=-len(shape), epsilon=float(eps), stash_type=stash)
     return first(operator, input, scale, *(() if bias is None else (bias,)))
@@ -189,7 +196,7 @@ def rms_norm(
     _affine(weight, shape, "weight")
     scale = weight
     if scale is None:
-        scale = leaf(_filled(1.0, int(np.prod(shape)), input._value.dtype).reshape(shape))
+        scale = leaf(_ones(shape, input._value.dtype))
     small = finfo(input.dtype).eps if eps is None else float(eps)
     stash = STASH.get(input._value.dtype, 1)
     operator = _rms(axis=-len(shape), epsilon=small, stash_type=stash)
