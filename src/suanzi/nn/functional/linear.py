@@ -45,6 +45,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return done(GEMM, given, np.asarray(y)) if recorded else wrap(np.asarray(y))
     if plain:
         return cast(Tensor, apply(GEMM, *given))
+    if modes.trace is None and len(w.shape) == 2 and x.size and x.flags.c_contiguous:
+        rows = apply(GEMM, input.reshape(-1, x.shape[-1]), *given[1:])  # Wᵀ needn't be copied
+        return rows.reshape(*x.shape[:-1], w.shape[0])  # type: ignore[no-any-return]
     y = apply(MATMUL, input, weight.t())
     return y if bias is None else y + bias  # type: ignore[no-any-return]
 
