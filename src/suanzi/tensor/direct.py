@@ -106,16 +106,23 @@ FUNCTIONS: dict[type[Operator], tuple[Callable[..., Any], int, str, int]] = {
 """NumPy's function, how many inputs it takes, the first one's kinds of elements, and how many
 elements each may have."""
 
-VIEWS: dict[type[Operator], Callable[..., Any]] = {
+BY_ATTRIBUTES: dict[type[Operator], Callable[..., Any]] = {
     Expand: lambda operator, x, shape: _expanded(x, tuple(shape.tolist())),
     Reshape: lambda operator, x, shape: operator.numpy(x, shape),
+    Softmax: lambda operator, x: _softmax(x, operator.axis),
     Transpose: lambda operator, x: x.transpose(operator.perm),
     Unsqueeze: lambda operator, x, axes: np.expand_dims(x, tuple(axes.tolist())),
 }
-"""What only looks at the same memory in another way."""
+"""The same where an operator has attributes, or inputs that are no operands: a function of it and
+its inputs. But for softmax they look at the same memory in another way."""
 
 
-def _softmax(x: Array, axis: int) -> Array:
+def _softmax(x: Array, axis: int) -> Array | None:
+    small = x.dtype.char in "fd" and 0 < x.size <= SOFTMAX
+    return modes.quietly(_small_softmax, x, axis) if small else None
+
+
+def _small_softmax(x: Array, axis: int) -> Array:
     e = np.exp(x - REDUCTIONS[ReduceMax](x, axis, None, None, True))
     e /= REDUCTIONS[ReduceSum](e, axis, None, None, True)
     return e
@@ -140,13 +147,9 @@ def compute(operator: Operator, values: tuple[Any, ...]) -> Array | None:
     """The result for small arrays; None where it isn't for NumPy to find, or to tell an error."""
     found = FUNCTIONS.get(type(operator))
     if found is None:
-        if type(operator) is Softmax:
-            (x,) = values
-            small = x.dtype.char in "fd" and 0 < x.size <= SOFTMAX
-            return modes.quietly(_softmax, x, operator.axis) if small else None
-        view = VIEWS.get(type(operator))
+        own = BY_ATTRIBUTES.get(type(operator))
         try:
-            return None if view is None else view(operator, *values)
+            return None if own is None else own(operator, *values)
         except (ValueError, SuanziError):
             return None
     function, count, kinds, most = found

@@ -32,15 +32,10 @@ _instance = functools.lru_cache(64)(InstanceNormalization)
 
 
 @functools.lru_cache(256)
-def _filled(value: float, count: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    made = np.full(count, value, dtype)
-    made.flags.writeable = False
-    return made
-
-
-@functools.lru_cache(256)
-def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    made = np.ones(shape, dtype)
+def _filled(
+    value: float, shape: int | tuple[int, ...], dtype: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
+    made = np.full(shape, value, dtype)
     made.flags.writeable = False
     return made
 
@@ -181,7 +176,7 @@ def layer_norm(
     _affine(bias, shape, "bias")
     scale = weight
     if scale is None:
-        scale = leaf(_ones(shape, input._value.dtype))
+        scale = leaf(_filled(1.0, shape, input._value.dtype))
     stash = STASH.get(input._value.dtype, 1)
     operator = _layer(axis=-len(shape), epsilon=float(eps), stash_type=stash)
     return first(operator, input, scale, *(() if bias is None else (bias,)))
@@ -196,7 +191,7 @@ def rms_norm(
     _affine(weight, shape, "weight")
     scale = weight
     if scale is None:
-        scale = leaf(_ones(shape, input._value.dtype))
+        scale = leaf(_filled(1.0, shape, input._value.dtype))
     small = finfo(input.dtype).eps if eps is None else float(eps)
     stash = STASH.get(input._value.dtype, 1)
     operator = _rms(axis=-len(shape), epsilon=small, stash_type=stash)
