@@ -63,7 +63,8 @@ def main():
         print(f"{'batch size':12s}" + "".join(f"{b:>8d}" for b in BATCHES))
         for name, line in found.items():
             print(f"{name:12s}" + "".join(f"{share:8.1%}" for share in line))
-    plot(evaluated, arguments.folder / "normalizations.svg", "batch size", "read right", [*BATCHES])
+    wrong = {name: [100 * (1 - share) for share in line] for name, line in evaluated.items()}
+    plot(wrong, arguments.folder / "normalizations.svg", "batch size", "% read wrong", BATCHES)
 
 
 if __name__ == "__main__":

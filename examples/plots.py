@@ -16,9 +16,10 @@ def ticks(low, high, count=5):
     return [round(i * step, 9) for i in range(math.ceil(low / step), int(high / step + 1e-9) + 1)]
 
 
-def plot(lines, path, across, up, xs=None):
-    """Writes named lists of numbers, over 0, 1, 2, ... or `xs`, as lines."""
-    at = xs or list(range(max(map(len, lines.values()))))
+def plot(lines, path, across, up, names=None):
+    """Writes named lists of numbers as lines, over 0, 1, 2, ..., which `names` may name."""
+    at = list(range(max(map(len, lines.values()))))
+    marks = dict(zip(at, names, strict=True)) if names else {v: v for v in ticks(0, at[-1])}
     values = [y for line in lines.values() for y in line]
     low, high = min(0.0, *values), max(values)
     inner, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -37,9 +38,9 @@ def plot(lines, path, across, up, xs=None):
     for v in ticks(low, high):
         parts.append(f'<path d="M{LEFT} {y(v):.1f}h{inner}" stroke="#e2e8f0"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{v:g}</text>')
-    for v in xs or ticks(at[0], at[-1]):
+    for v, name in marks.items():
         parts.append(
-            f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{v:g}</text>'
+            f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{name:g}</text>'
         )
     parts.append(f'<text x="{LEFT + inner / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
                  f"{escape(across)}</text>")  # fmt: skip
