@@ -29,7 +29,8 @@ def digits(tmp_path_factory):
 
 @pytest.fixture
 def suanzi(monkeypatch, capsys):
-    """Runs `suanzi ...`."""
+    """Runs `suanzi ...`, as in a pipe: however wide the terminal that the tests run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*words: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["suanzi", *map(str, words)])
