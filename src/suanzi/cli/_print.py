@@ -14,7 +14,7 @@ from rich.table import Table
 
 from suanzi.inspect.plain import plain
 
-WIDE = 160  # columns, where no terminal says how many there are
+WIDE = 200  # columns, where no terminal says how many there are
 
 
 def line(text: object) -> None:
