@@ -8,7 +8,7 @@ from suanzi.nn import init
 from suanzi.nn.lazy import LazyModuleMixin
 from suanzi.nn.module import Module
 from suanzi.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
-from suanzi.tensor import Tensor, empty, int64, no_grad, ones, tensor, zeros
+from suanzi.tensor import Tensor, empty, int64, ones, tensor, zeros
 
 
 class _Normalization(Module):
@@ -67,7 +67,7 @@ class _Normalization(Module):
     ranks: tuple[int, ...] = ()
 
     def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim not in self.ranks:
+        if len(input._value.shape) not in self.ranks:
             raise SuanziError(
                 "wrong rank", input="input", found=f"{input.ndim}: {tuple(input.shape)}",
                 expected=" or ".join(f"{r} axes" for r in self.ranks),
@@ -84,19 +84,19 @@ class _BatchNorm(_Normalization):
     def forward(self, input: Tensor) -> Tensor:
         """In training by the batch's statistics, in evaluation by the running ones."""
         self._check_input_dim(input)
-        batches = self.num_batches_tracked
+        held, given = self._buffers, self._parameters  # by name at once, as this is called often
+        mean, var = held.get("running_mean"), held.get("running_var")
+        batches = held.get("num_batches_tracked")
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and batches is not None:
-            with no_grad():
-                batches.add_(1)
+            F.normalization.counted(batches)
             if self.momentum is None:  # the plain mean of all batches
                 momentum = 1.0 / batches.to(input.dtype)
-        by_batch = self.training or (self.running_mean is None and self.running_var is None)
-        tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input, self.running_mean if tracked else None, self.running_var if tracked else None,
-            self.weight, self.bias, by_batch, momentum, self.eps,
-        )  # fmt: skip
+        by_batch = self.training or (mean is None and var is None)
+        if self.training and not self.track_running_stats:
+            mean = var = None
+        weight, bias = given.get("weight"), given.get("bias")
+        return F.batch_norm(input, mean, var, weight, bias, by_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -2,13 +2,16 @@
 time share their bytes."""
 
 import ctypes
+import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from suanzi.errors import SuanziError
-from suanzi.operators._operator import Array
+from suanzi.operators._operator import Array, Ints
 
 ALIGNMENT = 64
 """A cache line: no two values share one, and no vector straddles two."""
@@ -69,12 +72,20 @@ def plan(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     return offsets, total
 
 
+_HEAD = object.__basicsize__
+"""Bytes of an object's head, after which NumPy's arrays have their pointer (PyArrayObject.data)."""
+_pointer = ctypes.c_ssize_t.from_address
+_probe = np.empty(1)
+_KNOWN = sys.implementation.name == "cpython" and (
+    _pointer(id(_probe) + _HEAD).value == _probe.ctypes.data
+)
+
+
 def address(array: Array) -> int:
     """Where an array in one piece begins."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))  # takes a tenth of the other
-    except (TypeError, ValueError):  # read-only, empty, or of a type that buffers don't know
-        return array.ctypes.data
+    if _KNOWN:  # a fifth of the time that NumPy takes to tell
+        return _pointer(id(array) + _HEAD).value
+    return array.ctypes.data
 
 
 def allocate(nbytes: int, what: str) -> Array:
@@ -87,3 +98,45 @@ def allocate(nbytes: int, what: str) -> Array:
         ) from None
     start = -whole.ctypes.data % ALIGNMENT
     return whole[start : start + nbytes]
+
+
+class Results:
+    """New arrays of one type for a program's output, on memory that is used again once nobody
+    holds an array on it: fresh pages of the system cost more than many a kernel.
+
+    One thread at a time may take from it.
+    """
+
+    KEPT = 2
+    """While a run fills the second, its caller may still hold what the run before it gave."""
+    LEAST = 1 << 16
+    """Bytes from which on memory is kept; what is smaller, malloc has at hand."""
+
+    def __init__(self, sizes: Ints, dtype: np.dtype[Any], what: str) -> None:
+        self.sizes, self.dtype, self.what = sizes, dtype, what
+        self.nbytes = math.prod(sizes) * dtype.itemsize
+        self._kept: list[Array] = []
+
+    def take(self) -> Array:
+        if self.nbytes < self.LEAST:
+            return np.empty(self.sizes, self.dtype)
+        kept = self._kept
+        for i in range(len(kept)):
+            # All arrays on the memory, slices of slices too, hold its owner itself.
+            if sys.getrefcount(kept[i]) == _ALONE:
+                return self._on(kept[i])
+        if len(kept) == self.KEPT:
+            del kept[0]
+        owner = allocate(self.nbytes, self.what).base
+        assert owner is not None
+        kept.append(owner)
+        return self._on(owner)
+
+    def _on(self, owner: Array) -> Array:
+        start = -owner.ctypes.data % ALIGNMENT
+        return owner[start : start + self.nbytes].view(self.dtype).reshape(self.sizes)
+
+
+_LONE = [object()]
+_ALONE = sys.getrefcount(_LONE[0])
+"""What is told of an object that a list alone holds."""

@@ -39,9 +39,6 @@ class Rule:
     rest: bool
     """Of a variadic operator's further inputs."""
 
-    def reads(self, number: int) -> bool:
-        return self.inputs[number] if number < len(self.inputs) else self.rest
-
 
 @functools.cache
 def rule_of(cls: type[Operator]) -> Rule:
@@ -67,8 +64,10 @@ class Saved:
     __slots__ = ("tensor", "version")
 
     def __init__(self, tensor: "Tensor") -> None:
-        self.tensor = tensor if modes.trace is None else tensor._frozen()
-        self.version = root(self.tensor)._version
+        if modes.trace is not None:
+            tensor = tensor._frozen()
+        base = tensor._base  # `root`, without a call
+        self.tensor, self.version = tensor, (tensor if base is None else base)._version
 
     def unpack(self, node: "Node") -> "Tensor":
         now = root(self.tensor)._version
@@ -116,22 +115,28 @@ class Node:
         self.kept: dict[int, weakref.ref[core.Tensor]] | None = None
         """Outputs that keep their gradients (`retain_grad`)."""
         rule = rule_of(type(operator))  # type: ignore[arg-type]
-        self.edges: list[Any] = []
-        """For each input: None, the leaf that it is, or the node and the number of its output."""
-        self.inputs: list[Any] | None = []
-        for number, x in enumerate(inputs):
+        edges: list[Any] = []
+        saved: list[Any] = []
+        read, count = rule.inputs, len(rule.inputs)
+        for number, x in enumerate(inputs):  # each operation comes here: no call that can be saved
             if isinstance(x, core.Tensor):
-                self.edges.append(edge_of(x))
-                self.inputs.append(Saved(x) if rule.reads(number) else _kind(x._value))
+                edges.append(edge_of(x))
+                reads = read[number] if number < count else rule.rest
+                saved.append(Saved(x) if reads else _kind(x._value))
             else:
-                self.edges.append(None)
-                self.inputs.append(x)
+                edges.append(None)
+                saved.append(x)
+        self.edges = edges
+        """For each input: None, the leaf that it is, or the node and the number of its output."""
+        self.inputs: list[Any] | None = saved
         self.output_types = [None if y is None else _kind(y._value) for y in outputs]
         self.outputs: list[Any] = self.output_types
         if rule.outputs:
-            read = operator.grad_outputs
+            wanted = operator.grad_outputs
             self.outputs = [
-                SavedOutput(y, slot) if y is not None and (read is None or slot in read) else known
+                SavedOutput(y, slot)
+                if y is not None and (wanted is None or slot in wanted)
+                else known
                 for slot, (y, known) in enumerate(zip(outputs, self.output_types, strict=True))
             ]
         for slot, y in enumerate(outputs):

@@ -24,7 +24,7 @@ Results = tuple[Array, ...]
 class _Plan:
     """How an operator runs for inputs of certain types."""
 
-    __slots__ = ("calls", "checked", "names", "operator", "program", "spent")
+    __slots__ = ("calls", "checked", "operator", "places", "program", "spent")
 
     def __init__(self, operator: Operator) -> None:
         self.operator = operator
@@ -33,7 +33,8 @@ class _Plan:
         """Whether `infer` has found nothing wrong with such inputs."""
         self.program: Any = None
         """None: not compiled yet; False: no kernel does it faster, the definition stays."""
-        self.names: list[tuple[int, str]] = []
+        self.places: list[int] = []
+        """Which inputs the program takes."""
 
 
 _plans: dict[Any, _Plan] = {}
@@ -68,11 +69,12 @@ def execute(
             quick = plan.spent < LITTLE * plan.calls
             program = plan.program = False if quick else _compiled(plan, inputs, constant, first)
     if program:
-        feeds = {
-            name: x if (x := inputs[i]).flags.c_contiguous else np.ascontiguousarray(x)
-            for i, name in plan.names
-        }
-        return tuple(program.run(feeds).values())
+        return program(
+            [
+                x if (x := inputs[i]).flags.c_contiguous else np.ascontiguousarray(x)
+                for i in plan.places
+            ]
+        )
     start = time.perf_counter_ns()
     results = _defined(operator, inputs) if plan.checked else define(operator, inputs)
     plan.checked = True
@@ -140,9 +142,17 @@ def _compiled(plan: _Plan, inputs: tuple[Any, ...], constant: tuple[bool, ...], 
         constants=fixed,
         types={n: TensorType(inputs[i].dtype, inputs[i].shape) for i, n in given},
     )
-    plan.names = given
+    plan.places = [i for i, _ in given]
     try:
         program = Compiler(host_target(), get_num_threads(), ObjectCache()).compile(infer(graph))
     except SuanziError:
         return False
-    return program if program.native_steps == len(program.steps) else False
+    return program.quick() or _by_name(program) or False
+
+
+def _by_name(program: Any) -> Any:
+    """A program of native steps that isn't quick: it checks indices, or an output is an input."""
+    if program.native_steps < len(program.steps):
+        return None
+    names = (*program.inputs,)
+    return lambda inputs: tuple(program.run(dict(zip(names, inputs, strict=True))).values())

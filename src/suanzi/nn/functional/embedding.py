@@ -6,8 +6,12 @@ from suanzi.errors import SuanziError
 from suanzi.nn.functional._arguments import require_tensor
 from suanzi.operators import EmbeddingBag, Gather, OneHot
 from suanzi.tensor import Tensor, apply, arange, cat, int64, leaf, no_grad, ones, where, zeros
+from suanzi.tensor.core import recorded
+from suanzi.tensor.modes import modes
 
 GATHER = Gather(axis=0)
+SMALL = 16_384  # elements that NumPy takes in less than a program's overhead
+UNSIGNED = {4: np.uint32, 8: np.uint64}
 
 
 def _require_rows(input: Tensor, weight: Tensor) -> None:
@@ -18,15 +22,17 @@ def _require_rows(input: Tensor, weight: Tensor) -> None:
     if numbers.dtype.kind != "i" or numbers.dtype.itemsize < 4:
         raise SuanziError("rows are named by whole numbers", input="input",
                           expected="int64 or int32", found=input.dtype)  # fmt: skip
-    if weight.ndim != 2:
+    if len(weight._value.shape) != 2:
         raise SuanziError("wrong rank", input="weight", expected="2 axes",
                           found=tuple(weight.shape))  # fmt: skip
-    if type(numbers) is np.ndarray and numbers.size:
+    if type(numbers) is not np.ndarray or not numbers.size:
+        return
+    # A number below 0 is among the largest where it is read without a sign: one search for both.
+    if int(numbers.view(UNSIGNED[numbers.dtype.itemsize]).max()) >= len(weight._value):
         low, high = int(numbers.min()), int(numbers.max())
-        if low < 0 or high >= weight.shape[0]:
-            raise SuanziError("there is no such row", input="input",
-                              expected=f"0 to {weight.shape[0] - 1}",
-                              found=low if low < 0 else high)  # fmt: skip
+        raise SuanziError("there is no such row", input="input",
+                          expected=f"0 to {weight.shape[0] - 1}",
+                          found=low if low < 0 else high)  # fmt: skip
 
 
 def _row(padding_idx: int | None, weight: Tensor) -> int | None:
@@ -77,7 +83,11 @@ def embedding(
     row = _row(padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
-    y: Tensor = apply(GATHER, weight, input)
+    table, numbers = weight._value, input._value
+    if modes.trace is None and numbers.size * table.shape[1] <= SMALL:
+        y = recorded(GATHER, (weight, input), table.take(numbers, 0))
+    else:
+        y = apply(GATHER, weight, input)
     if not y.requires_grad:
         return y
     if scale_grad_by_freq:

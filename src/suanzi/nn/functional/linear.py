@@ -6,7 +6,7 @@ import numpy as np
 
 from suanzi.errors import SuanziError
 from suanzi.nn.functional._arguments import require_tensor
-from suanzi.operators import Add, Einsum, Gemm, MatMul
+from suanzi.operators import Add, Gemm, MatMul
 from suanzi.tensor import Tensor, apply, wrap
 from suanzi.tensor.core import recorded as done
 from suanzi.tensor.modes import modes
@@ -63,5 +63,5 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             expected=f"last axes of {tuple(weight.shape[1:])}, and the others alike",
             found=(tuple(input1.shape), tuple(input2.shape)),
         )  # fmt: skip
-    made: Tensor = apply(Einsum(equation="...i,oij,...j->...o"), input1, weight, input2)
-    return made if bias is None else made + bias
+    pairs = input1.unsqueeze(-1) * input2.unsqueeze(-2)  # x1 ⊗ x2: one matrix product is left
+    return linear(pairs.flatten(-2), weight.flatten(1), bias)

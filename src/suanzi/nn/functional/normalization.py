@@ -1,6 +1,7 @@
 """Normalizations: what each takes its mean and variance over is all that differs."""
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def _of_channels(given: Tensor | None, value: float, count: int, input: Tensor, 
     """A number for each channel: as given, or this value throughout."""
     if given is None:
         return leaf(_filled(value, count, input._value.dtype))
-    if tuple(given.shape) != (count,):
+    if given._value.shape != (count,):
         raise SuanziError("wrong size", input=name, expected=f"{count}, one for each channel",
                           found=tuple(given.shape))  # fmt: skip
     return given
@@ -67,13 +68,14 @@ def batch_norm(
     """
     require_tensor(input)
     _positive(eps)
-    if input.ndim < 2:
+    sizes = input._value.shape
+    if len(sizes) < 2:
         if not input.numel():
             return input.clone()  # type: ignore[no-any-return]
         raise SuanziError("wrong rank", input="input", expected="at least 2 axes",
                           found=tuple(input.shape))  # fmt: skip
-    C = input.shape[1]
-    count = input.numel() // C if C else 0
+    C = sizes[1]
+    count = math.prod(sizes) // C if C else 0
     if training and count == 1:
         raise SuanziError(
             "one value for each channel has no variance to train with", input="input",
@@ -89,7 +91,7 @@ def batch_norm(
         var = _of_channels(running_var, 1.0, C, input, "running_var")
         return apply(_batch(epsilon=float(eps)), input, scale, shift, mean, var)  # type: ignore[no-any-return]
     if not count:  # no statistics, and no places for them
-        across = (1, C, *[1] * (input.ndim - 2))
+        across = (1, C, *[1] * (len(sizes) - 2))
         return input * scale.reshape(across) + shift.reshape(across)  # type: ignore[no-any-return]
     # ONNX's momentum is what stays of the old: with 0 the outputs are the batch's own statistics.
     operator = _batch(epsilon=float(eps), momentum=0.0, training_mode=1)
@@ -97,14 +99,24 @@ def batch_norm(
     zeros, ones = leaf(_filled(0.0, C, kind)), leaf(_filled(1.0, C, kind))
     y, mean, var = apply(operator, input, scale, shift, zeros, ones)
     step = 0.0 if momentum is None else momentum
-    with no_grad():
-        if running_mean is not None:
-            _of_channels(running_mean, 0.0, C, input, "running_mean")
-            _move(running_mean, mean, step, 1.0)
-        if running_var is not None:
-            _of_channels(running_var, 1.0, C, input, "running_var")
-            _move(running_var, var, step, count / max(1, count - 1))
+    if running_mean is not None:
+        _of_channels(running_mean, 0.0, C, input, "running_mean")
+        _move(running_mean, mean, step, 1.0)
+    if running_var is not None:
+        _of_channels(running_var, 1.0, C, input, "running_var")
+        _move(running_var, var, step, count / max(1, count - 1))
     return y  # type: ignore[no-any-return]
+
+
+def counted(batches: Tensor) -> None:
+    """One batch more, in place."""
+    if modes.trace is None:
+        memory = root(batches)
+        batches._value += 1
+        memory._version += 1
+    else:
+        with no_grad():
+            batches.add_(1)
 
 
 def _move(running: Tensor, found: Tensor, step: Any, factor: float) -> None:
@@ -115,7 +127,8 @@ def _move(running: Tensor, found: Tensor, step: Any, factor: float) -> None:
         running._value += found._value * (step * factor)
         memory._version += 1
     else:
-        running._write(running * (1 - step) + found.detach() * (step * factor))
+        with no_grad():
+            running._write(running * (1 - step) + found.detach() * (step * factor))
 
 
 def instance_norm(
@@ -153,7 +166,7 @@ def instance_norm(
 def _trailing(input: Tensor, normalized_shape: Any) -> tuple[int, ...]:
     require_tensor(input)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or tuple(input.shape[input.ndim - len(shape) :]) != shape:
+    if not shape or input._value.shape[-len(shape) :] != shape:
         raise SuanziError(
             "the last axes aren't those to normalise over", input="input",
             expected=f"axes that end with {shape}", found=tuple(input.shape),
@@ -162,7 +175,7 @@ def _trailing(input: Tensor, normalized_shape: Any) -> tuple[int, ...]:
 
 
 def _affine(given: Tensor | None, shape: tuple[int, ...], name: str) -> None:
-    if given is not None and tuple(given.shape) != shape:
+    if given is not None and given._value.shape != shape:
         raise SuanziError("wrong shape", input=name, expected=shape, found=tuple(given.shape))
 
 
@@ -204,16 +217,17 @@ def group_norm(
 ) -> Tensor:  # fmt: skip
     """Each group of channels of each sample by its own mean and variance."""
     require_tensor(input)
-    if input.ndim < 2:
+    sizes = input._value.shape
+    if len(sizes) < 2:
         raise SuanziError("wrong rank", input="input", expected="at least 2 axes",
                           found=tuple(input.shape))  # fmt: skip
-    C = input.shape[1]
+    C = sizes[1]
     if num_groups < 1 or C % num_groups:
         raise SuanziError(
             "the channels don't divide into the groups", input="num_groups",
             expected=f"a divisor of {C}, the input's channels", found=num_groups,
         )  # fmt: skip
-    if input.numel() // max(1, input.shape[0] * num_groups) == 1:
+    if math.prod(sizes) // max(1, sizes[0] * num_groups) == 1:
         raise SuanziError("one value for each group has no variance", input="input",
                           expected="more than 1 per group", found=tuple(input.shape))  # fmt: skip
     scale = _of_channels(weight, 1.0, C, input, "weight")

@@ -22,6 +22,7 @@ from suanzi.operators import (
 from suanzi.operators.adaptive_pooling import bins
 from suanzi.tensor import Tensor, apply, leaf, rand
 from suanzi.tensor.core import first
+from suanzi.tensor.modes import modes
 
 
 @functools.lru_cache(1024)
@@ -268,7 +269,9 @@ def _adaptive_max(axes: int, input: Tensor, output_size: Any, return_indices: bo
     sizes = tuple(x._value.shape[2:])
     outputs = _outputs(axes, output_size, sizes)
     if not return_indices and 0 not in outputs:
-        largest = _largest(x, sizes, outputs)
+        recorded = modes.trace is not None or (modes.grad and x.requires_grad)
+        pool = AdaptiveMaxPool(output_size=outputs)
+        largest = _largest(x, sizes, outputs) if recorded else first(pool, x)
         return largest.squeeze(0) if alone else largest
     y, places = apply(AdaptiveMaxPool(output_size=outputs), x)
     if alone:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,6 @@ def _resize(mode: str, axes: int, align_corners: bool, antialias: bool) -> Resiz
     )
 
 
-@functools.lru_cache(256)
 def _rounded_apart(
     operator: Resize,
     shape: tuple[int, ...],
@@ -76,7 +75,7 @@ def _rounded_apart(
 
 
 def _each(value: Any, axes: int, name: str) -> list[Any]:
-    many = list(value) if isinstance(value, list | tuple) else [value] * axes
+    many = list(value) if isinstance(value, tuple) else [value] * axes
     if len(many) != axes:
         raise SuanziError(f"wrong {name}", input=name, expected=f"one number, or {axes}",
                           found=value)  # fmt: skip
@@ -98,9 +97,28 @@ def interpolate(
     [[[0.0, 1.0, 3.0, 4.0]]]
     """
     require_tensor(input)
+    plan = _plan(
+        tuple(input._value.shape), _plain(size, int), _plain(scale_factor, float), mode,
+        align_corners, recompute_scale_factor, antialias,
+    )  # fmt: skip
+    return plan(input)
+
+
+def _plain(given: Any, kind: type) -> Any:
+    """Python's own number, or a tuple of them."""
+    if isinstance(given, list | tuple):
+        return tuple(map(kind, given))
+    return None if given is None else kind(given)
+
+
+@functools.lru_cache(256)
+def _plan(
+    shape: tuple[int, ...], size: Any, scale_factor: Any, mode: str, align_corners: bool | None,
+    recompute: bool | None, antialias: bool,
+) -> Callable[[Tensor], Tensor]:  # fmt: skip
+    """What `interpolate` does to an input of a shape, after all checks."""
     if mode not in RANKS:
         raise SuanziError("wrong mode", input="mode", expected=", ".join(RANKS), found=mode)
-    shape = tuple(input._value.shape)
     if len(shape) not in RANKS[mode]:
         raise SuanziError(f"wrong rank for mode {mode}", input="input", found=shape,
                           expected=" or ".join(f"{r} axes" for r in RANKS[mode]))  # fmt: skip
@@ -110,24 +128,30 @@ def interpolate(
     if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
         raise SuanziError("antialias doesn't go with the mode", input="antialias", found=mode,
                           expected="bilinear or bicubic, without align_corners")  # fmt: skip
-    sizes, scales = _outputs(shape[2:], size, scale_factor, recompute_scale_factor)
+    sizes, scales = _outputs(shape[2:], size, scale_factor, recompute)
     if 0 in shape[1:] or min(sizes) < 1:
         raise SuanziError("a size of 0", input="input" if 0 in shape[1:] else "size",
                           expected="sizes above 0", found=(shape, sizes))  # fmt: skip
     if mode == "area":
-        return AREA[len(shape)](input, sizes)
+        return lambda x: AREA[len(shape)](x, sizes)
     operator = _resize(mode, len(sizes), bool(align_corners), antialias)
     if mode in ("nearest", "nearest-exact"):
         apart = _rounded_apart(operator, shape, sizes, None if scales is None else tuple(scales))
         if apart is not None:
-            for axis, places in enumerate(apart, 2):
-                input = apply(Gather(axis=axis), input, places)
-            return input
+            return lambda x: _taken(x, apart)
     if scales is not None and not align_corners:
         given = np.array(scales, np.float32)
         if tuple((np.array(shape[2:], np.float32) * given).astype(int)) == sizes:
-            return apply(operator, input, None, given)  # type: ignore[no-any-return]
-    return apply(operator, input, None, None, np.array(sizes))  # type: ignore[no-any-return]
+            return lambda x: apply(operator, x, None, given)
+    wanted = np.array(sizes)
+    return lambda x: apply(operator, x, None, None, wanted)
+
+
+def _taken(x: Tensor, places: list[np.ndarray[Any, Any]]) -> Tensor:
+    """The elements at some places along each spatial axis."""
+    for axis, along in enumerate(places, 2):
+        x = apply(Gather(axis=axis), x, along)
+    return x
 
 
 def _outputs(
