@@ -3,6 +3,8 @@ import type { Profile } from "../src/api/types";
 import { THEMES } from "../src/graph/theme";
 import { memoryMap, memoryUsed, roofline, timeline } from "../src/lib/charts";
 import { formulas, latex } from "../src/lib/formula";
+import type { Dim } from "../src/lib/format";
+import { usual, usualSymbol } from "../src/lib/sizes";
 import { columnsFor, range, rangeFor } from "../src/lib/pixels";
 import { items, planes } from "../src/lib/slices";
 
@@ -105,5 +107,24 @@ describe("charts", () => {
     ]);
     const map = memoryMap(profile.memory!, THEMES.dark) as unknown as Made;
     expect(map.series[0]!.data).toEqual([[0, 1, 0, 100]]);
+  });
+});
+
+describe("open sizes", () => {
+  const image = (h: Dim, w: Dim) => ({ dtype: "float32", shape: ["N", 3, h, w] });
+  it("of pictures, tokens and samples", () => {
+    expect(usual(image("H", "W"), 2)).toBe(224);
+    expect(usual(image(48, "W"), 3)).toBe(320);
+    expect(usual(image("H", 640), 2)).toBe(640);
+    expect(usual({ dtype: "float32", shape: ["N", "H", "W", 3] }, 1)).toBe(224);
+    expect(usual({ dtype: "int64", shape: ["N", "L"] }, 1)).toBe(16);
+    expect(usual({ dtype: "float32", shape: [null, null] }, 1)).toBe(512);
+    expect(usual({ dtype: "float32", shape: [2, null, 128] }, 1)).toBe(1);
+  });
+  it("a symbol is the first input's that has it", () => {
+    const inputs = [{ dtype: "float32", shape: [2, "B", 128] }, image("B", "W")];
+    expect(usualSymbol(inputs, "B")).toBe(1);
+    expect(usualSymbol(inputs, "W")).toBe(224);
+    expect(usualSymbol(inputs, "unknown")).toBe(1);
   });
 });

@@ -28,6 +28,9 @@ def test_the_list_is_searched(asked):
     names = asked.page.locator(".sheet li .name").all_inner_texts()
     assert 0 < len(names) < every
     assert all("resnet50" in name and ":int8" in name for name in names), names
+    asked.page.get_by_label(re.compile("^Search .* models of the zoo")).fill("resnet50")
+    versions = asked.page.get_by_label("Versions of ResNet50-fp32").locator("option")
+    assert any("int8" in text for text in versions.all_inner_texts())
     asked.page.keyboard.press("Escape")
     assert not asked.page.locator(".sheet", has_text="zoo").is_visible()
 

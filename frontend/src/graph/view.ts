@@ -17,14 +17,15 @@ export const ZOOM = { least: 0.004, most: 4 };
 export function fit(scene: Size, size: Size, all = false, middle = scene.w / 2): Camera {
   const pad = 28;
   const wide = (size.w - 2 * pad) / Math.max(1, scene.w);
-  const high = (size.h - 2 * pad) / Math.max(1, scene.h);
+  const free = size.h - TOOLS - pad; // below the tools
+  const high = free / Math.max(1, scene.h);
   let scale = Math.min(wide, high, 1.1);
   if (!all && scale < 0.55) scale = Math.min(1, Math.max(scale, Math.min(wide, 0.9), 0.2));
   scale = clamp(scale, ZOOM.least, ZOOM.most);
   const narrow = scene.w * scale <= size.w;
   const x = (narrow || all ? scene.w / 2 : middle) - size.w / 2 / scale;
-  const whole = scene.h * scale <= size.h - pad;
-  const y = whole ? scene.h / 2 - size.h / 2 / scale : -TOOLS / scale;
+  const spare = Math.max(0, free - scene.h * scale);
+  const y = -(TOOLS + spare / 2) / scale;
   return { x, y, scale };
 }
 
