@@ -79,7 +79,7 @@ LIBRARIES = {
     "stages": {"numpy"},
     "arguments": {"numpy"},
     "session": {"numpy"},
-    "inspect": {"numpy", "PIL", "onnxruntime", "openvino"},
+    "inspect": {"numpy", "PIL", "onnxruntime", "openvino", "torch"},
     "tensor": {"numpy", "ml_dtypes", "safetensors"},
     "nn": {"numpy"},
     "optim": {"numpy"},

@@ -209,10 +209,10 @@ def test_trace(suanzi, digits, tmp_path):
 
 
 def test_names_of_values_become_names_of_files():
-    from suanzi.cli.trace import _file_names
+    from suanzi.inspect.saved import file_names
 
     names = ["a/b:0", "a b 0", "A_B_0", "../../etc/passwd", "..", "", "é" * 300, "con\0"]
-    files = _file_names(dict.fromkeys(names)).values()
+    files = file_names(names).values()
     assert len({file.lower() for file in files}) == len(names)
     for file in files:
         assert "/" not in file

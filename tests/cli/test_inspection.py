@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from suanzi import InferenceSession
+from suanzi.inspect.saved import file_names
 
 
 @pytest.fixture
@@ -31,6 +32,41 @@ def test_compare_where_they_part(suanzi, digits):
     done = suanzi("compare", digits, "--tolerance", "0", "--against", "definitions", "--seed", "3")
     assert done.status == 0
     assert "they agree" in done.out or "They part first at node" in done.out
+
+
+def test_compare_saves_the_part_that_differs(suanzi, digits, tmp_path):
+    """Without tolerance some node rounds in another way; the part and its inputs show it again."""
+    with_all = ["compare", digits, "--tolerance", "0", "--against", "definitions", "--json"]
+    found = suanzi(*with_all, "--save", tmp_path / "part").json
+    assert found["first"] is not None
+    assert found["saved"] == str(tmp_path / "part")
+    part = InferenceSession(tmp_path / "part" / "model.onnx")
+    assert len(part.graph.nodes) <= len(found["nodes"])
+    words = ["compare", tmp_path / "part" / "model.onnx", *with_all[2:]]
+    for name in part.graph.inputs:
+        words += ["-i", f"{name}={tmp_path / 'part' / 'inputs' / file_names([name])[name]}"]
+    assert any(value["apart"] for value in suanzi(*words).json["values"])
+    assert "differ" in (tmp_path / "part" / "README.md").read_text()
+    assert "they agree" in suanzi("compare", digits, "--save", tmp_path / "none").out
+    assert not (tmp_path / "none").exists()
+
+
+def test_compare_with_what_trace_saved(suanzi, digits, tmp_path):
+    assert suanzi("trace", digits, "--save", tmp_path / "all").status == 0
+    found = suanzi("compare", digits, "--against", tmp_path / "all", "--json").json
+    assert (found["first"], found["missing"]) == (None, [])
+
+
+def test_optimize_and_convert(suanzi, digits, tmp_path):
+    found = suanzi("optimize", digits, tmp_path / "less.onnx", "--json").json
+    assert found["after"]["nodes"] < found["before"]["nodes"]
+    words = ["convert", digits, tmp_path / "half.onnx", "--weights", "float16", "--opset", "21"]
+    assert "opset" in suanzi(*words).out
+    found = suanzi(*words, "--json").json
+    assert found["after"]["opset"] == 21
+    assert found["after"]["weight_bytes"] < 0.6 * found["before"]["weight_bytes"]
+    for name in ("less", "half"):
+        assert suanzi("run", tmp_path / f"{name}.onnx").status == 0
 
 
 def test_diff(suanzi, digits, other):

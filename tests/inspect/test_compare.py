@@ -1,5 +1,7 @@
 """Where two ways of computing part; what differs between models; parts cut out."""
 
+import itertools
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,10 +12,14 @@ from inspect_support import branching, digits, make, seven, value
 from suanzi import InferenceSession, data
 from suanzi.errors import SuanziError
 from suanzi.inspect import compare as compare_module
-from suanzi.inspect.compare import compare, compare_values, sides
+from suanzi.inspect import shrink as shrink_module
+from suanzi.inspect.compare import compare, compare_values
 from suanzi.inspect.diff import diff
 from suanzi.inspect.extract import borders, extract
 from suanzi.inspect.memory import memory
+from suanzi.inspect.saved import keep
+from suanzi.inspect.shrink import shrink
+from suanzi.inspect.sides import sides
 from suanzi.inspect.values import Values
 from suanzi.lang import host_target
 from suanzi.onnx.cut import Original
@@ -75,7 +81,7 @@ def test_where_they_part(monkeypatch):
         del given["Pooling160_Output_0"]
         return given
 
-    monkeypatch.setattr(compare_module, "_side", lambda *args: wrong)
+    monkeypatch.setattr(compare_module, "side", lambda *args: wrong)
     found = compare_values(values, original(), "definitions")
     by_value = {d.value: d for d in found.values}
     assert by_value["Plus112_Output_0"].max_abs == pytest.approx(100, rel=1e-4)
@@ -118,6 +124,100 @@ def test_sides_that_are_not_there():
         compare_values(values, original(), "magic")
     with pytest.raises(SuanziError, match="no such target"):
         compare_values(values, original(), "target:abacus")
+
+
+def test_saved_tensors(tmp_path):
+    """Values that another device might have made: a folder, and an .npz of some; one is wrong."""
+    values = Values(digits(), seven())
+    true = {name: values.get(name) for name in values.names}
+    keep(true, tmp_path / "all")
+    assert not any(
+        d.apart for d in compare_values(values, original(), str(tmp_path / "all")).values
+    )
+    some = {name: true[name].copy() for name in ("ReLU32_Output_0", "Plus214_Output_0")}
+    some["ReLU32_Output_0"][0, 2, 3, 4] += 2
+    np.savez(tmp_path / "some.npz", **some)
+    found = compare_values(values, original(), str(tmp_path / "some.npz"))
+    assert len(found.missing) == len(values.names) - 3
+    (wrong,) = [d for d in found.values if d.apart]
+    assert (wrong.value, wrong.at) == ("ReLU32_Output_0", (0, 2, 3, 4))
+    part = shrink(values, original(), found)
+    assert [digits().graph.nodes[i].name for i in part.nodes] == ["ReLU32"]
+    (theirs,) = part.theirs.values()
+    assert theirs[0, 2, 3, 4] - part.ours["ReLU32_Output_0"][0, 2, 3, 4] == pytest.approx(2)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(SuanziError, match="none of the model's values"):
+        compare_values(values, original(), str(tmp_path / "none"))
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(SuanziError, match="can't read"):
+        compare_values(values, original(), str(tmp_path / "bad.npz"))
+
+
+def test_a_program_of_pytorch(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.relu(x) * 2.0
+
+    program = torch.export.export(Net(), (torch.zeros(2, 3),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    nodes = [
+        helper.make_node("Relu", ["x"], ["relu"]),
+        helper.make_node("Mul", ["relu", "k"], ["y"]),
+    ]
+    x = {"x": np.random.default_rng(0).standard_normal((2, 3), F32)}
+    for k in (2, 3):
+        model = make(nodes, [value("x", [2, 3])], [value("y", [2, 3])], {"k": F32(k)})
+        values, whole = Values(InferenceSession(model), x), Original(model)
+        found = compare_values(values, whole, str(tmp_path / "net.pt2"))
+        assert [d.value for d in found.values] == ["relu", "y"]
+        assert [d.apart for d in found.values] == [False, k == 3]
+        part = shrink(values, whole, found)
+        assert part is None if k == 2 else part.nodes == (1,)
+    wide = make(nodes, [value("x", [2, 4])], [value("y", [2, 4])], {"k": F32(2)})
+    run = Values(InferenceSession(wide), {"x": np.zeros((2, 4), F32)})
+    with pytest.raises(SuanziError, match="can't run the program"):
+        compare_values(run, Original(wide), str(tmp_path / "net.pt2"))
+
+
+def chain(count):
+    """Additions one after the other; each rounds."""
+    names = ["x", *(f"v{i}" for i in range(count))]
+    nodes = [helper.make_node("Mul", [a, "k"], [b], name=b) for a, b in itertools.pairwise(names)]
+    return make(nodes, [value("x", [64])], [value(names[-1], [64])], {"k": F32(1.0000001)})
+
+
+@pytest.mark.parametrize("needed", [1, 3, 8])
+def test_shrinking_finds_the_least_part_that_differs(monkeypatch, needed):
+    """The other side is wrong from one node on, where so many nodes are seen together."""
+    model = chain(12)
+    whole, session = Original(model), InferenceSession(model)
+    values = Values(session, {"x": np.linspace(1, 2, 64, dtype=F32)})
+
+    def side(run, *_):
+        long = len(run.graph.nodes) >= needed
+        given = {name: run.get(name).copy() for name in run.names}
+        for i in range(9, 12):
+            if long and f"v{i}" in given:
+                given[f"v{i}"] = given[f"v{i}"] + F32(1)
+        return lambda names: {name: given[name] for name in names}
+
+    monkeypatch.setattr(compare_module, "side", side)
+    monkeypatch.setattr(shrink_module, "side", side)
+    found = compare_values(values, whole, "onnxruntime")
+    assert session.graph.nodes[int(found.first)].name == "v9"
+    part = shrink(values, whole, found)
+    assert part.nodes == tuple(range(10 - needed, 10))
+    made = onnxruntime.InferenceSession(part.model)
+    (theirs,) = made.run(None, dict(part.inputs))
+    np.testing.assert_allclose(theirs, part.ours["v9"], rtol=1e-5)
+    np.testing.assert_allclose(part.theirs["v9"], part.ours["v9"] + 1, rtol=1e-5)
+
+
+def test_nothing_to_shrink():
+    values = Values(digits(), seven())
+    assert shrink(values, original(), compare_values(values, original(), "onnxruntime")) is None
 
 
 # Diff

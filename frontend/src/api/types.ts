@@ -365,6 +365,7 @@ export interface Comparison {
     node: NodeId | null;
     operator: string;
     max_abs: number | null;
+    ulps: number | null;
     max_rel: number | null;
     mean_abs: number | null;
     scale: number;

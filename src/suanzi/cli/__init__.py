@@ -198,13 +198,18 @@ def compare(
     against: Annotated[
         str,
         typer.Option(
-            help="onnxruntime, openvino, definitions (NumPy in float64), strict, target:avx2 ..."
+            help="onnxruntime, openvino, definitions (NumPy in float64), strict, target:avx2 ...; "
+            "saved tensors (a folder of .npy, an .npz); PyTorch's exported program (.pt2)"
         ),
     ] = "onnxruntime",
     tolerance: Annotated[
         float,
         typer.Option(min=0, help="of a value's largest magnitude: what differs more is apart"),
     ] = 1e-3,
+    save: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="the smallest part that differs, with its inputs"),
+    ] = None,
     input: Inputs = None,
     dim: Dims = None,
     shape: Shapes = None,
@@ -220,8 +225,37 @@ def compare(
     """Compare every value inside with another runtime: where do they part?"""
     feeding = command("feeds")(input, dim, shape, mean, std, layout, seed, model)
     command("compare")(
-        located(model, offline), feeding, against, tolerance, threads, precision, json
+        located(model, offline), feeding, against, tolerance, save, threads, precision, json
     )
+
+
+@app.command()
+def optimize(
+    model: Model,
+    save: Annotated[str, typer.Argument(metavar="FILE", help="the ONNX file to write")],
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Apply our passes, and write a plain ONNX model that any runtime runs to the same numbers."""
+    command("convert", "optimized")(located(model, offline), save, json)
+
+
+@app.command()
+def convert(
+    model: Model,
+    save: Annotated[str, typer.Argument(metavar="FILE", help="the ONNX file to write")],
+    opset: Annotated[
+        int | None, typer.Option(help="the opset to write; else the lowest from 18 on that fits")
+    ] = None,
+    weights: Annotated[
+        Literal["float16", "bfloat16"] | None,
+        typer.Option(help="the type that float32 weights are kept in; all is computed in float32"),
+    ] = None,
+    offline: Offline = False,
+    json: Json = False,
+) -> None:
+    """Write a model in another opset, or with weights of half the size."""
+    command("convert", "converted")(located(model, offline), save, opset, weights, json)
 
 
 @app.command()

@@ -75,8 +75,3 @@ def arrays(name: str, value: Any) -> Iterator[tuple[str, Array]]:
             yield f"{name}.values", np.array([*value.values()])
         case _:
             yield name, np.asarray(value)
-
-
-def storable(x: Array) -> Array:
-    """As a file holds it: texts of one length, since NumPy would pickle others."""
-    return x.astype(np.str_) if x.dtype == object else x

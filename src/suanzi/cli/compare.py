@@ -1,10 +1,14 @@
 """suanzi compare: every value inside a model, held to another way of computing it."""
 
+from pathlib import Path
+
 from suanzi.cli import _print
 from suanzi.cli.feeds import Feeding
 from suanzi.errors import SuanziError
-from suanzi.inspect.compare import ValueComparison, ValueDifference, compare_values, sides
+from suanzi.inspect.compare import ValueComparison, ValueDifference, compare_values
 from suanzi.inspect.plain import plain
+from suanzi.inspect.shrink import Shrunk, shrink
+from suanzi.inspect.sides import recorded, sides
 from suanzi.inspect.values import Values
 from suanzi.kernels import Precision
 from suanzi.onnx.cut import Original
@@ -19,20 +23,36 @@ def main(
     feeding: Feeding,
     against: str,
     tolerance: float,
+    save: str | None,
     threads: int | None,
     precision: Precision,
     json: bool,
 ) -> None:
-    if against not in sides():
-        raise SuanziError("no such runtime", expected=", ".join(sides()), found=against)
+    if against not in sides() and not recorded(against):
+        expected = f"{', '.join(sides())}, a folder of .npy files, an .npz or a .pt2"
+        raise SuanziError("no such runtime", expected=expected, found=against)
     session = InferenceSession(model, threads=threads, precision=precision)
     feeds = feeding(session)
+    original, part = Original(model), None
     with _print.working(f"{session.name}: computing every value twice"):
-        found = compare_values(Values(session, feeds), Original(model), against, tolerance)
+        values = Values(session, feeds)
+        found = compare_values(values, original, against, tolerance)
+        if save is not None:
+            part = shrink(values, original, found)
+            if part is not None:
+                part.save(Path(save), found)
     if json:
-        _print.data(plain(found))
-    else:
-        show(session, found)
+        _print.data({**plain(found), **_told(part, save)} if save else plain(found))
+        return
+    show(session, found)
+    if part is not None:
+        _print.line(f"{save}: the {len(part.nodes)} nodes that still differ, with their inputs")
+    elif save is not None:
+        _print.line(f"nothing is saved: {'they agree' if found.first is None else 'no part alone'}")
+
+
+def _told(part: Shrunk | None, save: str | None) -> dict[str, object]:
+    return {"saved": None if part is None else save, "nodes": part and part.nodes}
 
 
 def show(session: InferenceSession, found: ValueComparison) -> None:
@@ -43,7 +63,7 @@ def show(session: InferenceSession, found: ValueComparison) -> None:
     _print.table(
         f"{session.name}: {found.ours} and {found.against}: {verdict} "
         f"(tolerance {found.tolerance:g} of each value's largest magnitude)",
-        ["value", "operator", "difference", "relative", "ours", "theirs", "note"],
+        ["value", "operator", "difference", "relative", "ulps", "ours", "theirs", "note"],
         [_row(d) for d in shown],
         words=2,
         least=["ours", "theirs"],
@@ -57,5 +77,7 @@ def show(session: InferenceSession, found: ValueComparison) -> None:
 
 
 def _row(d: ValueDifference) -> list[object]:
-    numbers = ["" if x is None else f"{x:.3g}" for x in (d.max_abs, d.max_rel, d.ours, d.theirs)]
+    numbers = [
+        "" if x is None else f"{x:.3g}" for x in (d.max_abs, d.max_rel, d.ulps, d.ours, d.theirs)
+    ]
     return [d.value, d.operator, *numbers, d.note]

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from suanzi.cli import _print
 from suanzi.cli._files import save_arrays, save_picture
-from suanzi.cli._values import arrays, described, lines, storable
+from suanzi.cli._values import arrays, described, lines
 from suanzi.cli.feeds import Feeding
 from suanzi.inspect.feeds import PICTURES
+from suanzi.inspect.saved import storable
 from suanzi.kernels import Precision
 from suanzi.session import InferenceSession
 from suanzi.zoo import Answer

@@ -1,20 +1,13 @@
 """suanzi trace: every value inside a model."""
 
-import os
-import re
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from suanzi.cli import _print
-from suanzi.cli._values import arrays, storable, type_name
+from suanzi.cli._values import arrays, type_name
 from suanzi.cli.feeds import Feeding
-from suanzi.errors import SuanziError
+from suanzi.inspect.saved import keep
 from suanzi.inspect.statistics import brief
 from suanzi.kernels import Precision
-from suanzi.operators._operator import Array
 from suanzi.session import InferenceSession
 
 
@@ -66,36 +59,3 @@ def main(
     )
     if save:
         _print.line(f"{len(files)} files in {save}")
-
-
-def keep(values: Mapping[str, Array], folder: Path) -> dict[str, str]:
-    """Writes each value to a .npy, named after it as far as a file can be; returns the names.
-
-    No file appears in the folder before all are written.
-    """
-    files = _file_names(values)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".trace", dir=folder) as part:
-            for name, x in values.items():
-                np.save(Path(part, files[name]), storable(x), allow_pickle=False)
-            for file in files.values():
-                os.replace(Path(part, file), folder / file)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise SuanziError(f"can't write to {folder}: {why}") from None
-    return files
-
-
-def _file_names(values: Mapping[str, Array]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    taken: set[str] = set()  # in lower case: to some file systems A and a are one
-    for name in values:
-        stem = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:100].lstrip(".") or "value"
-        number, file = 1, stem
-        while file.lower() in taken:
-            number += 1
-            file = f"{stem}_{number}"
-        taken.add(file.lower())
-        files[name] = f"{file}.npy"
-    return files
