@@ -67,7 +67,7 @@ def test_outputs_by_name():
     swapped = session.run(["y", "z", "y"], x)
     for found, wanted in zip(swapped, [y, z, y], strict=True):
         np.testing.assert_array_equal(found, wanted)
-    assert session.run([], x) == []
+    assert len(session.run([], x)) == 2  # all, as in onnxruntime
 
 
 def test_what_a_session_says_of_its_model():

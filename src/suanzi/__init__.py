@@ -36,8 +36,21 @@ FUNCTIONAL = {
 """Functions of `nn.functional` that PyTorch has under `torch` as well."""
 
 
+ONNXRUNTIME = {
+    "ExecutionMode": "options", "ExecutionOrder": "options", "GraphOptimizationLevel": "options",
+    "IOBinding": "binding", "ModelMetadata": "onnx", "NodeArg": "arguments", "OrtValue": "binding",
+    "RunOptions": "options", "SessionOptions": "options", "disable_telemetry_events": "options",
+    "enable_telemetry_events": "options", "get_all_providers": "options",
+    "get_available_providers": "options", "get_device": "options",
+    "set_default_logger_severity": "options", "set_default_logger_verbosity": "options",
+}  # fmt: skip
+"""What onnxruntime has beside InferenceSession, and the module that it is in here."""
+
+
 def __getattr__(name: str) -> Any:
     """The parts that take time to import come when they are first used."""
+    if name in ONNXRUNTIME:
+        return getattr(importlib.import_module(f"suanzi.{ONNXRUNTIME[name]}"), name)
     if name == "InferenceSession":
         from suanzi.session import InferenceSession
 
