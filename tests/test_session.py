@@ -243,3 +243,21 @@ def test_an_input_that_is_an_output():
     (found,) = InferenceSession(model).run(None, {"x": given})
     np.testing.assert_array_equal(found, given)
     assert not np.shares_memory(found, given)
+
+
+def test_lists_of_numbers_are_of_the_type_that_is_declared():
+    """As onnxruntime takes them; but nothing is cut off."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    for kind, fits, fails in (
+        (TensorProto.INT32, [[1, 2]], [[1, 2**40]]),
+        (TensorProto.FLOAT, [[1, 2.5]], [["a", "b"]]),
+        (TensorProto.INT64, ((3, 4),), [[1.5, 2]]),
+        (TensorProto.UINT8, [[0, 255]], [[0, -1]]),
+    ):
+        value = [helper.make_tensor_value_info(name, kind, [1, 2]) for name in "xy"]
+        model = helper.make_model(helper.make_graph([node], "lists", value[:1], value[1:]))
+        session = InferenceSession(model)
+        (y,) = session.run(None, {"x": fits})
+        assert y.tolist() == np.asarray(fits).tolist()
+        with pytest.raises(SuanziError, match="wrong type"):
+            session.run(None, {"x": fails})

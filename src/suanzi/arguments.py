@@ -95,6 +95,8 @@ def _array(given: Any, declared: TensorType, name: str) -> Array:
         array = np.asarray(given)
     except ValueError as error:  # lists of unequal lengths
         raise SuanziError(f"not an array: {error}", input=name) from None
+    if isinstance(given, list | tuple | int | float):
+        array = _of_numbers(array, declared)
     if declared.dtype == STRING and array.dtype.kind in "OSU":
         array = _texts(array, name)
     fits = array.dtype == declared.dtype and (
@@ -118,6 +120,21 @@ def _array(given: Any, declared: TensorType, name: str) -> Array:
     if array.flags.c_contiguous and array.flags.aligned:
         return array
     return np.require(array, requirements=("C", "A"))  # unlike ascontiguousarray, keeps rank 0
+
+
+def _of_numbers(array: Array, declared: TensorType) -> Array:
+    """Python's numbers in the type that is declared, where that loses nothing of integers.
+
+    >>> _of_numbers(np.asarray([1, 2]), TensorType(np.dtype(np.int32), (2,))).dtype
+    dtype('int32')
+    """
+    whole = array.dtype.kind in "iu" and declared.dtype.kind in "iu"
+    if not whole and not (
+        array.dtype.kind in "iuf" and np.can_cast(array.dtype, declared.dtype, "same_kind")
+    ):
+        return array
+    made = array.astype(declared.dtype)
+    return array if whole and (made != array).any() else made
 
 
 def _texts(array: Array, name: str) -> Array:
