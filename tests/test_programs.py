@@ -60,9 +60,8 @@ def test_rapidocr_reads_a_page():
 
 def test_magika_names_files(tmp_path):
     (tmp_path / "a.md").write_text("# Title\n\nA *paragraph* with `code` and [a link](x.md).\n" * 9)
-    (tmp_path / "b.json").write_text(
-        json.dumps([{"id": i, "name": f"n{i}", "tags": ["a", "b"]} for i in range(30)], indent=2)
-    )
+    rows = [{"id": i, "name": f"n{i}", "tags": ["a", "b"]} for i in range(30)]
+    (tmp_path / "b.json").write_text(json.dumps(rows, indent=2))
     (tmp_path / "c.c").write_text('#include <stdio.h>\nint main(void) { puts("x"); return 0; }\n')
     labels = [label for label, _ in both("magika", str(tmp_path))]
     assert labels == ["markdown", "json", "c", "python"]
