@@ -70,8 +70,12 @@ def prepare(graph: Graph, compiler: Compiler) -> Graph:
         source = node.inputs[0]
         moved = [source] if source in laid.lanes and source in optimized.types else []
         moved += [node.outputs[0]] if wanted else []
-        elements = sum(laid.types[name].size for name in moved)
-        return accepts_blocks(site_of(laid, node, compiler), elements)
+        # What a node in blocks would move: its input where that was made plain, and its output
+        # where the graph gives it.
+        ends = (source, node.outputs[0])
+        kept = [name for name in ends if name in laid.lanes and name not in optimized.types]
+        elements = (sum(laid.types[name].size for name in names) for names in (moved, kept))
+        return accepts_blocks(site_of(laid, node, compiler), *elements)
 
     def runs(node: Node, laid: Graph) -> bool:
         return choose(site_of(laid, node, compiler)) is not None

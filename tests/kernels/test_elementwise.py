@@ -18,6 +18,9 @@ from suanzi.operators._operator import TensorType
 from suanzi.operators.activation import Clip, Gelu, HardSwish, Relu
 from suanzi.operators.arithmetic import Abs, Add, Div, Exp, Max, Mul, Pow, Sub
 from suanzi.operators.logic import And, Equal, Greater, GreaterOrEqual, Less, Not, Where
+from suanzi.runtime.machine import compile_object, load
+from suanzi.runtime.memory import allocate
+from suanzi.runtime.pool import Job, Step
 
 TARGETS = [host_target(), AVX2, PORTABLE]
 RNG = np.random.default_rng(0)
@@ -180,3 +183,28 @@ def test_special_values_pass():
 
 def test_collapse_of_a_number():
     assert collapse((), [(), ()]) == ((1, 1), [(True, True), (True, True)])
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("shape", [(65, 48), (3, 1001)])
+def test_large_results_are_written_past_the_caches(monkeypatch, target, shape):
+    monkeypatch.setattr("suanzi.kernels._rows.PAST_CACHES", 1 << 12)
+    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    (call,) = choose(make_site(Exp(), [x], target=target))
+    assert call.kernel.large
+    code = load({call.kernel.symbol: compile_object(call.kernel.ir(target), target)})
+    memory = allocate(x.nbytes + 64, "the result").view(np.float32)
+    for offset in (0, 3):  # where a vector begins, and elsewhere
+        memory[:] = 77
+        words = [memory.ctypes.data + 4 * offset, x.ctypes.data, *call.sizes]
+        Job([Step(code[call.kernel.symbol], np.array(words, np.int64), call.chunks)], 2).run()
+        np.testing.assert_allclose(memory[offset : offset + x.size], np.exp(x).ravel(), rtol=1e-6)
+        assert (memory[:offset] == 77).all()
+        assert (memory[offset + x.size :] == 77).all()
+
+
+def test_rows_that_begin_within_vectors_are_not():
+    X = np.empty((1 << 8, 1 << 14 | 1), np.float32)
+    for row, large in ((np.empty((1, X.shape[1]), np.float32), False), (X, True)):
+        (call,) = choose(make_site(Add(), [X, row]))
+        assert call.kernel.large == large

@@ -65,6 +65,14 @@ def test_a_large_mean_costs_no_accuracy():
     check(choose, LayerNormalization(), [x, ones, zeros], outputs=1, tolerance=2e-4)
 
 
+@pytest.mark.parametrize("first", [1e4, -3e6])
+def test_a_first_element_far_from_the_others_costs_no_accuracy(first):
+    x = random(3, 1000)
+    x[1, 0] = first
+    ones, zeros = np.ones(1000, np.float32), np.zeros(1000, np.float32)
+    check(choose, LayerNormalization(), [x, ones, zeros], outputs=1, tolerance=1e-6)
+
+
 def test_what_is_declined():
     x, scale = random(2, 3, 4), random(4)
     site = make_site(LayerNormalization(axis=1), [x, scale], outputs=1)

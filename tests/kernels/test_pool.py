@@ -121,3 +121,40 @@ def test_what_is_left_to_numpy():
     pool = AveragePool(kernel_shape=(2, 2, 2, 1))
     assert choose(make_site(pool, [X], input_lanes=V, output_lanes=V)) is None
     assert choose(make_site(pool, [X])) is None
+
+
+def plain(operator, X, target=RUNNABLE[0], threads=1):
+    chosen = choose(make_site(operator, [X], outputs=1, target=target, threads=threads))
+    check(choose, operator, [X], outputs=1, target=target, threads=threads)
+    return [type(call.kernel).__name__ for call in chosen or ()]
+
+
+@targets
+@pytest.mark.parametrize("pool", [MaxPool, AveragePool])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": (3, 3), "strides": (2, 2)},
+        {"kernel_shape": (3, 3), "strides": (2, 2), "pads": (1, 1, 1, 1)},
+        {"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": 1},
+        {"kernel_shape": (2, 4), "dilations": (3, 3), "strides": (3, 1), "pads": (0, 2, 1, 1)},
+        {"kernel_shape": (2, 2), "dilations": (1, 3), "strides": (1, 2)},
+        {"kernel_shape": (5, 1), "auto_pad": "SAME_UPPER"},
+    ],
+    ids=str,
+)
+def test_along_the_rows_of_plain_data(pool, attributes, target):
+    for width in (33, 47, 80):
+        assert plain(pool(**attributes), random(2, 3, 13, width), target) == ["PoolRows"]
+
+
+def test_plain_data_whose_rows_are_short_goes_through_blocks():
+    assert "PoolKernel" in plain(MaxPool(kernel_shape=(3, 3)), random(1, 20, 7, 4))
+    assert "PoolKernel" in plain(AveragePool(kernel_shape=(2, 40)), random(1, 20, 7, 90), threads=2)
+    assert "PoolKernel" in plain(MaxPool(kernel_shape=(3, 3), strides=(1, 3)), random(1, 3, 9, 99))
+
+
+def test_not_a_number_wins():
+    X = random(1, 2, 8, 40)
+    X[0, 0, 3, 5] = np.nan
+    assert plain(MaxPool(kernel_shape=(3, 3), strides=(2, 2)), X) == ["PoolRows"]

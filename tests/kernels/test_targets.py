@@ -68,7 +68,8 @@ SITES = {
     "Apply": (Chain(1, (Link(Gelu(), (0,)),)), [IMAGE], {}),
     "ConvDepthwise": (Conv(group=30), [IMAGE, zeros(30, 1, 3, 3)], FILTERS),
     "ConvDirect": (Conv(strides=(2, 2)), [IMAGE, zeros(32, 30, 3, 3)], {**FILTERS, "chain": RELU}),
-    "ConvRows": (Conv(), [IMAGE, zeros(6, 30, 3, 3)], {"constants": (1,)}),
+    "ConvFlat": (Conv(), [IMAGE, zeros(6, 30, 3, 3)], {"constants": (1,)}),
+    "ConvRows": (Conv(), [IMAGE[..., :3], zeros(6, 30, 3, 1)], {"constants": (1,)}),
     "ConvSamples": (Conv(), [zeros(8, 30, 4, 4), zeros(32, 30, 3, 3)], ARRIVING),
     "ConvTransposeLanes": (
         ConvTranspose(strides=(2, 2)),
@@ -95,6 +96,7 @@ SITES = {
         {"constants": (1, 2)},
     ),
     "LRNKernel": (LRN(size=5), [IMAGE], BLOCKS),
+    "MatMulRows": (MatMul(), [zeros(5, 7), zeros(70, 7, 7)], {"constants": (0,)}),
     "MatMulTiles": (MatMul(), [zeros(17, 30), zeros(30, 20)], {"constants": (1,)}),
     "NormalizeRows": (LayerNormalization(), [zeros(17, 30), zeros(30)], {"outputs": 1}),
     "PadBytes": QUANTIZED,
@@ -109,6 +111,7 @@ SITES = {
         [IMAGE],
         {**BLOCKS, "outputs": 1},
     ),
+    "PoolRows": (MaxPool(kernel_shape=(3, 3), strides=(2, 2)), [IMAGE], {"outputs": 1}),
     "Put": (
         ScatterND(reduction="add"),
         [zeros(9, 30), np.zeros((4, 1), np.int64), zeros(4, 30)],

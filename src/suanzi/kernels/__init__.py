@@ -7,6 +7,7 @@ from suanzi.graph.quantized import QuantizedConv, QuantizedMatMul
 from suanzi.kernels import (
     conv_depthwise,
     conv_direct,
+    conv_flat,
     conv_rows,
     conv_samples,
     conv_transpose,
@@ -17,6 +18,7 @@ from suanzi.kernels import (
     indexing,
     lrn,
     matmul,
+    matmul_rows,
     move,
     normalize,
     pool,
@@ -31,6 +33,7 @@ from suanzi.kernels import (
     shuffle,
     softmax,
 )
+from suanzi.kernels._flat_plan import plan_of
 from suanzi.kernels._folding import FORMS
 from suanzi.kernels._kernel import Choice, Chooser, Precision, Site
 from suanzi.kernels._tiles import shape_of
@@ -71,6 +74,7 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
         conv_winograd.choose,
         conv_samples.choose,
         conv_direct.choose,
+        conv_flat.choose,
         conv_rows.choose,
     ),
     ConvTranspose: (conv_transpose.choose,),
@@ -89,7 +93,7 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     LSTM: (recurrent.choose,),
     LayerNormalization: (normalize.choose,),
     LogSoftmax: (softmax.choose,),
-    MatMul: (matmul.choose,),
+    MatMul: (matmul_rows.choose, matmul.choose),
     MatMulInteger: (quantized_matmul.choose,),
     MaxPool: (pool.choose,),
     MaxPoolGradient: (pool_gradient.choose,),
@@ -100,7 +104,7 @@ CHOOSERS: dict[type[Operator], tuple[Chooser, ...]] = {
     Reorder: (reorder.choose,),
     Softmax: (softmax.choose,),
     Resize: (resize.choose,),
-    TransposedMatMul: (matmul.choose,),
+    TransposedMatMul: (matmul_rows.choose, matmul.choose),
     **dict.fromkeys(move.MOVES, (move.choose,)),
     **dict.fromkeys(FORMS, (reduce.choose,)),
     ChannelShuffle: (shuffle.choose, move.choose),
@@ -128,16 +132,26 @@ def choose(site: Site) -> Choice:
     return None
 
 
-def accepts_blocks(site: Site, moved: int) -> bool:
+def accepts_blocks(site: Site, moved: int, kept: int = 0) -> bool:
     """Whether a site in blocks of channels has a kernel, and wouldn't be better off plain, where
-    so many elements would have to be `moved` to and from blocks around it."""
+    so many elements would have to be `moved` to and from blocks around it; with the site in blocks
+    so many that are `kept` plain."""
     calls = choose(site)
-    if calls is None or not isinstance(site.operator, Conv):
+    if calls is None or not isinstance(site.operator, Conv | ConvTranspose):
         return calls is not None
     if any(isinstance(call.kernel, conv_winograd.WinogradProduct) for call in calls):
         return True
-    shape = shape_of(site)
-    return shape is None or not conv_rows.prefers_plain(shape, site.target, moved)
+    if isinstance(site.operator, ConvTranspose):
+        plan = conv_transpose.flat_plan(site)
+        return plan is None or not conv_flat.prefers_plain(plan, site.target, moved, kept)
+    s, target = shape_of(site), site.target
+    if s is None:
+        return True
+    plan = plan_of(s)
+    return not (
+        conv_rows.prefers_plain(s, target, moved)
+        or conv_flat.prefers_plain(plan, target, moved, kept)
+    )
 
 
 def wants_blocks(site: Site) -> bool:

@@ -101,11 +101,45 @@ def load(x: Readable, at: Index, part: Index | None) -> Lanes:
     return x.vec(at) if part is None else x.vec_part(part, at)
 
 
+Store = Callable[[Tensor, Lanes, Index, Index | None], None]
+
+
 def store(y: Tensor, value: Lanes, at: Index, part: Index | None) -> None:
     if part is None:
         y.put(value, at)
     else:
         y.put_part(part, value, at)
+
+
+PAST_CACHES = 1 << 24
+"""Bytes of a result from which on it is written past the caches: before it is read again, most of
+it would have left them anyway, and what isn't in them needn't be read first to be written."""
+
+
+def goes_past(nbytes: int, rows: int, rest: int) -> bool:
+    """Whether a result of so many bytes is written past the caches: it is large, and each of its
+    rows begins where a vector does."""
+    return nbytes >= PAST_CACHES and (rows == 1 or rest == 0)
+
+
+def passing(k: Trace, y: Tensor, large: bool) -> Iterator[Store]:
+    """How a result is written: `store`, and if it is `large` and lies so, past the caches, in code
+    of its own."""
+    if not large:
+        yield store
+        return
+
+    def past(y: Tensor, value: Lanes, at: Index, part: Index | None) -> None:
+        if part is None:
+            y.put_past(value, at)
+        else:
+            store(y, value, at, part)
+
+    with k.when(y.aligned):
+        yield past
+        k.fence()
+    with k.when(y.aligned.invert()):
+        yield store
 
 
 def along(

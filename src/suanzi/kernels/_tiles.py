@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from suanzi.kernels._kernel import Site
-from suanzi.lang import Index, Target, Trace
+from suanzi.lang import Index, Lanes, Target, Tensor, Trace
 from suanzi.operators.convolution import Convolution
 
 MOST_BORDER = 512
@@ -234,3 +234,26 @@ def _row(s: Shape) -> Shape:
 
 def _two(values: tuple[int, ...]) -> tuple[int, int]:
     return values[0], values[1]
+
+
+def read_row(
+    k: Trace,
+    x: Tensor,
+    row: tuple[Index, ...],
+    column: Index,
+    first: int | None,
+    size: int,
+    outside: float = 0.0,
+) -> Lanes | None:
+    """A vector of a plain row of that size; `first` is its column's number where it may reach
+    beyond the row. There its lanes are `outside`; None where all are."""
+    V = k.lanes
+    if first is None or (first >= 0 and first + V <= size):
+        return x.vec(*row, column)
+    if first >= size or first + V <= 0:
+        return None
+    mask = k.first(min(V, size - first))
+    if first < 0:
+        mask = mask & ~k.first(-first)
+    value = x.vec_where(mask, *row, column)
+    return value if outside == 0 else k.select(mask, value, k.fill(outside))

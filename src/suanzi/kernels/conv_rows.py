@@ -33,12 +33,18 @@ class PackFilters(Packing):
     """W [K, C, KH, KW] to [K/KT][C][KH·KW][KT]; KT divides K."""
 
     channels: int
+    transposed: bool = False
+    """W is a transposed convolution's, [C, K, KH, KW]."""
 
     def shape(self, weights: Ints) -> Ints:
         K, C, *taps = weights
+        if self.transposed:
+            K, C = C, K
         return K // self.channels, C, math.prod(taps), self.channels
 
     def pieces(self, packed: Array, weights: Array) -> Pieces:
+        if self.transposed:
+            weights = weights.swapaxes(0, 1)
         K, C = weights.shape[:2]
         split = weights.reshape(K // self.channels, self.channels, C, -1)
         yield packed, split.transpose(0, 2, 3, 1)

@@ -13,12 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from suanzi.kernels import conv_flat
 from suanzi.kernels._epilogue import (
     PackChannels,
     PlainEpilogue,
     blocked_epilogue,
     plain_epilogue,
 )
+from suanzi.kernels._flat_plan import Plan, transposed_plan
 from suanzi.kernels._kernel import (
     Argument,
     Call,
@@ -120,6 +122,15 @@ def prefers_plain(site: Site) -> bool:
     return apart and few and s.group == 1
 
 
+def flat_plan(site: Site) -> Plan | None:
+    """How it is done in plain layout."""
+    found = shape_of(site)
+    if found is None or found[0].group > 1:
+        return None
+    whole, kernel, strides, (top, left) = found
+    return transposed_plan(replace(whole, kernel=kernel, strides=strides, top=top, left=left))
+
+
 def choose(site: Site) -> Choice:
     X = site.inputs[0]
     assert X is not None
@@ -127,6 +138,9 @@ def choose(site: Site) -> Choice:
     if found is None or not X.is_float32:
         return None
     whole, kernel, strides, pads = found
+    if not site.output.lanes and not X.lanes:
+        plan = flat_plan(site)
+        return None if plan is None else conv_flat.flat(site, plan, transposed=True)
     if not site.output.lanes:
         return _choose_plain(site, whole, strides) if prefers_plain(site) else None
     reach = [(n - 1) * d for n, d in zip(kernel, whole.dilations, strict=True)]

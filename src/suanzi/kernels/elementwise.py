@@ -28,7 +28,7 @@ from suanzi.kernels._kernel import (
     Packed,
     Site,
 )
-from suanzi.kernels._rows import Grid, along, chunk_rows, load, offset, store
+from suanzi.kernels._rows import Grid, along, chunk_rows, goes_past, load, offset, passing
 from suanzi.lang import Index, Lanes, Mask, Tensor, Trace, ceil_div
 from suanzi.lang.mathematics import VectorMathematics
 from suanzi.lang.target import PORTABLE
@@ -78,6 +78,8 @@ class Apply(Kernel):
     unroll: int
     tail: bool
     element: str = "float32"
+    large: bool = False
+    """Written past the caches."""
     sizes: ClassVar[int] = MAX_AXES + 5
 
     def pointer_count(self) -> int:
@@ -96,23 +98,24 @@ class Apply(Kernel):
         }
         out = k.tensor(0, 1, element=self.element)
         rows = math.prod(shape, start=k.constant(1))
-        for row, begin, end in chunk_rows(k, rows, row_vectors, *chunk):
-            at = k.unravel(row, *shape)
-            readers = []
-            pointer = 1
-            for source in self.sources:
-                if isinstance(source, Source):
-                    start = offset(k, at, shape, source.kept, lengths[source.kind])
-                    memory = k.tensor(pointer, 1, element=source.element)
-                    readers.append(_reader(source.kind, memory, start, channels))
-                    pointer += 1
-                else:
-                    readers.append(_known(source))
-            start = row * lengths["vector"]
-            tail = rest if self.tail else None
-            for v, part in along(k, begin, end, vectors, tail, self.unroll):
-                y = self.value(k, [read(v, part) for read in readers])
-                store(out, y, start + v * k.lanes, part)
+        for put in passing(k, out, self.large):
+            for row, begin, end in chunk_rows(k, rows, row_vectors, *chunk):
+                at = k.unravel(row, *shape)
+                readers = []
+                pointer = 1
+                for source in self.sources:
+                    if isinstance(source, Source):
+                        start = offset(k, at, shape, source.kept, lengths[source.kind])
+                        memory = k.tensor(pointer, 1, element=source.element)
+                        readers.append(_reader(source.kind, memory, start, channels))
+                        pointer += 1
+                    else:
+                        readers.append(_known(source))
+                start = row * lengths["vector"]
+                tail = rest if self.tail else None
+                for v, part in along(k, begin, end, vectors, tail, self.unroll):
+                    y = self.value(k, [read(v, part) for read in readers])
+                    put(out, y, start + v * k.lanes, part)
 
     def value(self, k: Trace, values: Sequence[Value]) -> Lanes:
         y = self.operator.formula(VectorMathematics(k), *values)
@@ -220,9 +223,11 @@ def choose(site: Site) -> Choice:
     if len(shape) > MAX_AXES:
         return None
     sources = tuple(found.get(i, numbers.get(i)) for i in range(len(site.inputs)))
-    unroll = 4 if cost <= 12 else 2 if cost <= 40 else 1
-    kernel = Apply(operator, sources, len(shape), unroll, rest > 0, output.type.dtype.name)
+    unroll = 4 if cost <= 12 else 2 if cost <= 60 else 1
     V, rows, row_vectors = site.target.lanes, math.prod(shape), vectors + (rest > 0)
+    large = output.is_float32 and goes_past(4 * output.elements, rows, rest)
+    name = output.type.dtype.name
+    kernel = Apply(operator, sources, len(shape), unroll, rest > 0, name, large)
     grid = Grid.cut(rows, row_vectors, V, site.threads)
     padded = shape + (1,) * (MAX_AXES - len(shape))
     channels = output.shape[1] if output.lanes else 0

@@ -174,7 +174,8 @@ def plan(target: Target, M: int, N: int, K: int, threads: int, beside: int = 0) 
 
     Few rows are bound by memory: each panel is one long stream, read once, and threads need some
     panels each to share the work evenly. With many rows a panel that doesn't stay in the second
-    cache costs its way from the third, measured at 100 bytes a cycle beside the arithmetic. More
+    cache costs its way from the third, measured at 100 bytes a cycle beside the arithmetic; with
+    some rows, a B that fits no cache costs its way from memory, at 10, for each tile of rows. More
     than 12 rows a power of two apart would fight for the first.
     """
     vectors = ceil_div(N, target.lanes)
@@ -183,6 +184,8 @@ def plan(target: Target, M: int, N: int, K: int, threads: int, beside: int = 0) 
     for OCB in range(1, min(vectors, widest) + 1):
         row = OCB * target.lanes * 4
         late = row / 100 if M > 12 and row * K > target.l2 // 2 else 0
+        if 4 < M <= 12 and 16 * target.l2 < 4 * K * N:
+            late = row / 10
         for T in range(1, min(M, 12) + 1):
             if T * (OCB + beside) + (OCB + 1 if T > 1 else 2) > target.registers:
                 break

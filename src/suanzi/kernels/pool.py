@@ -1,4 +1,7 @@
-"""Pooling in blocks of channels: a tile of pixels by one vector of channels, kept in registers."""
+"""Pooling in blocks of channels: a tile of pixels by one vector of channels, kept in registers.
+
+Plain data is pooled along its rows (pool_rows), or put into blocks for it.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from suanzi.kernels import reduce
+from suanzi.kernels import pool_rows, reduce
 from suanzi.kernels._kernel import (
     Argument,
     Call,
@@ -105,7 +108,29 @@ class PoolKernel(Kernel):
 
 def choose(site: Site) -> Choice:
     """For MaxPool (of whose outputs only the first is asked for) and AveragePool."""
-    return _blocked(site) or through_blocks(_blocked, site)
+    return _blocked(site) or _plain(site) or through_blocks(_blocked, site)
+
+
+def _plain(site: Site) -> Choice:
+    """Along the rows of plain data."""
+    op, X, Y = site.operator, site.inputs[0], site.output
+    assert isinstance(op, MaxPool | AveragePool)
+    assert X is not None
+    if not X.is_float32 or X.lanes or Y.lanes or site.chain or len(site.outputs) > 1:
+        return None
+    parts = stages(op, X.shape, Y.shape)
+    if parts is None or len(parts) > 1:
+        return None
+    shape, planes, scales = parts[0].shape, X.shape[0] * X.shape[1], None
+    scale: float | None = 1.0
+    if isinstance(op, AveragePool):
+        scales = Scales(op, X.shape[2:])
+        numbers = scales()
+        scale = float(numbers.min()) if numbers.min() == numbers.max() else None
+    packed: list[Argument] = [Packed(scales, ())] if scales and scale is None else []
+    how = "max" if isinstance(op, MaxPool) else "add"
+    made = pool_rows.call(shape, how, scale, packed, planes, site.target, site.threads)
+    return None if made is None else (made,)
 
 
 def _blocked(site: Site) -> Choice:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
-from suanzi.lang.values import F32, I8, I32, I64, Index, Lanes, Mask
+from suanzi.lang.values import F32, I8, I32, I64, Condition, Index, Lanes, Mask
 
 if TYPE_CHECKING:
     from suanzi.lang.trace import Trace
@@ -70,6 +70,21 @@ class Tensor:
     def put(self, x: Lanes, *index: Index | int) -> None:
         self.k.b.store(self._narrowed(x), self.at(*index), align=self.align)
 
+    def put_past(self, x: Lanes, *index: Index | int) -> None:
+        """Writes a vector of 32-bit elements past the caches, where it isn't read soon. Its address
+        must be a multiple of its size; `Trace.fence` follows at the end of the chunk."""
+        b = self.k.b
+        size = 4 * x.lanes
+        store = b.store(x.value, self.at(*index), align=size)
+        store.set_metadata("nontemporal", self.k.module.add_metadata([ir.Constant(I32, 1)]))
+
+    @property
+    def aligned(self) -> Condition:
+        """Whether the memory begins at a multiple of a vector's size."""
+        b = self.k.b
+        rest = b.and_(b.ptrtoint(self.pointer, I64), ir.Constant(I64, 4 * self.k.lanes - 1))
+        return Condition(self.k, b.icmp_signed("==", rest, ir.Constant(I64, 0)))
+
     def _widened(self, value: Any) -> Lanes:
         if self.element != I8:
             return Lanes(self.k, value)
@@ -105,7 +120,11 @@ class Tensor:
             # (X86's reduceMaskedStoreToScalarStore), so it mustn't know: thread numbers are ≥ 0.
             sign = self.k.b.lshr(self.k.thread.value, ir.Constant(I64, 63))
             count = Index(self.k, sign) + count
-        mask, value = self.k.first(count), self._narrowed(x)
+        self.put_where(self.k.first(count), x, *index)
+
+    def put_where(self, mask: Mask, x: Lanes, *index: Index | int) -> None:
+        """Writes the mask's lanes and nothing else; of 8 bits, the mask must not be known."""
+        value = self._narrowed(x)
         kinds = [value.type, self.k.pointer, mask.value.type]
         store = self.k.intrinsic("llvm.masked.store", VOID, kinds)
         self.k.b.call(store, [value, self.at(*index), mask.value])

@@ -262,6 +262,11 @@ class Trace:
         self.b.branch(after)
         self.b.position_at_end(after)
 
+    def fence(self) -> None:
+        """What was written past the caches is seen before what is written from here on."""
+        if self.target.triple.startswith("x86"):  # others keep the order by themselves
+            self.b.call(self.intrinsic("llvm.x86.sse.sfence", VOID, []), [])
+
     def unravel(self, index: Index, *shape: int | Index) -> tuple[Index, ...]:
         """The places along each axis of a row-major index; the last axis runs fastest."""
         places: list[Index] = []

@@ -118,6 +118,11 @@ class Mask:
     def __invert__(self) -> Mask:
         return Mask(self.k, self.k.b.not_(self.value))
 
+    def lane(self, number: int) -> Condition:
+        """One lane's bit."""
+        place = ir.Constant(I32, number)
+        return Condition(self.k, self.k.b.extract_element(self.value, place))
+
 
 class Lanes:
     """A vector of float32, int32 or int64; a Python number beside it is in every lane."""

@@ -43,6 +43,8 @@ def adaptive_average_pool(op: AdaptiveAveragePool, X: Any) -> Any:
         window = tuple(s // o for s, o in zip(sizes, outputs, strict=True))
         return AveragePool(kernel_shape=window, strides=window)(X)
     for axis, weights in enumerate(op.weights(sizes, np.dtype(X.dtype)), 2):
+        if outputs[axis - 2] == sizes[axis - 2]:
+            continue
         order = [i for i in range(len(X.shape)) if i != axis] + [axis]
         moved = transpose(X, *order) @ weights
         X = transpose(moved, *np.argsort(order).tolist())

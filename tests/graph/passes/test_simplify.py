@@ -12,7 +12,7 @@ from suanzi.operators.cast import Cast, Identity
 from suanzi.operators.dropout import Dropout
 from suanzi.operators.joining import Concat, Pad, Slice
 from suanzi.operators.logic import Greater
-from suanzi.operators.pooling import GlobalAveragePool
+from suanzi.operators.pooling import AveragePool, GlobalAveragePool, MaxPool
 from suanzi.operators.reduction import ReduceMax, ReduceMean, ReduceSum
 from suanzi.operators.shape import Expand, Flatten, Reshape, Squeeze, Transpose, Unsqueeze
 
@@ -164,6 +164,18 @@ def test_global_pools_of_one_pixel_go():
     net = Net()
     y = net(GlobalAveragePool(), net(Relu(), net.input("x", (2, 3, 1, 1))))
     assert counts(rewritten(net.graph(net(Relu(), y)), simplify)) == {"Relu": 2}
+
+
+def test_pools_of_one_element_go():
+    def kept(pool):
+        net = Net()
+        y = net(pool, net(Relu(), net.input("x", (2, 3, 3, 3))))
+        return counts(rewritten(net.graph(net(Relu(), y)), simplify)).get(type(pool).__name__, 0)
+
+    assert not kept(AveragePool(kernel_shape=(1, 1)))
+    assert not kept(MaxPool(kernel_shape=(1, 1), strides=(1, 1)))
+    assert kept(MaxPool(kernel_shape=(1, 1), strides=(2, 2), pads=(1, 1, 1, 1)))
+    assert kept(MaxPool(kernel_shape=(3, 3), pads=(1, 1, 1, 1)))
 
 
 @pytest.mark.parametrize("to", [1, 6, 7])

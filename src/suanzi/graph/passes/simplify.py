@@ -12,7 +12,7 @@ from suanzi.operators.cast import Cast, CastLike, Identity
 from suanzi.operators.dropout import Dropout
 from suanzi.operators.joining import Concat, Pad, Slice
 from suanzi.operators.logic import Where
-from suanzi.operators.pooling import GlobalAveragePool, GlobalMaxPool
+from suanzi.operators.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
 from suanzi.operators.reduction import ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
 from suanzi.operators.shape import Expand, Reshape
 
@@ -58,6 +58,14 @@ def _slice(draft: Draft, node: Node) -> str | None:
 def _pad(draft: Draft, node: Node) -> str | None:
     pads = draft.constants.get(node.inputs[1])
     return _input(draft, node) if pads is not None and not pads.any() else None
+
+
+def _pool(draft: Draft, node: Node) -> str | None:
+    """Windows of one element each."""
+    operator = node.operator
+    assert isinstance(operator, AveragePool | MaxPool)
+    alone = len(node.outputs) == 1 and {*operator.kernel_shape, *(operator.strides or ())} == {1}
+    return _input(draft, node) if alone else None
 
 
 def _concat(draft: Draft, node: Node) -> str | None:
@@ -133,6 +141,7 @@ def _is(array: Array, number: float) -> bool:
 
 RULES: dict[type[Operator], Rule] = {
     Add: _neutral(0, commutes=True),
+    AveragePool: _pool,
     Cast: _cast,
     CastLike: _cast,
     Concat: _concat,
@@ -142,6 +151,7 @@ RULES: dict[type[Operator], Rule] = {
     GlobalAveragePool: _input,
     GlobalMaxPool: _input,
     Identity: _identity,
+    MaxPool: _pool,
     Mul: _neutral(1, commutes=True),
     Pad: _pad,
     Pow: _pow,
