@@ -41,9 +41,10 @@ LAYERS = {
         "session", "stages", "compiler", "placement", "program", "kernels", "runtime", "onnx",
         "graph", "lang", "operators", "errors",
     },
+    "atlas": {"inspect", "onnx", "graph", "kernels", "lang", "operators", "errors"},
     "workbench": {
-        "session", "inspect", "data", "zoo", "onnx", "runtime", "graph", "lang", "operators",
-        "errors",
+        "session", "inspect", "atlas", "data", "zoo", "onnx", "runtime", "graph", "lang",
+        "operators", "errors",
     },
     "tensor": {
         "compiler", "program", "runtime", "graph", "lang", "operators", "errors",
@@ -57,12 +58,12 @@ LAYERS = {
     "linalg": {"tensor"},
     "special": {"tensor", "operators"},
     "cuda": set(),
-    "interop": {"session", "onnx", "graph", "operators", "errors"},
+    "interop": {"session", "onnx", "nn", "tensor", "graph", "operators", "errors"},
     "data": {"operators"},
     "zoo": {"session", "inspect", "operators", "errors"},
     "cli": {
-        "session", "inspect", "workbench", "data", "zoo", "kernels", "runtime", "graph", "onnx",
-        "operators", "errors",
+        "session", "inspect", "atlas", "workbench", "data", "zoo", "kernels", "runtime", "graph",
+        "onnx", "operators", "errors",
     },
 }  # fmt: skip
 """What a module or package of `suanzi` may import of `suanzi`, beside itself."""
@@ -93,8 +94,9 @@ LIBRARIES = {
     "linalg": {"numpy"},
     "special": {"numpy"},
     "cuda": set(),
+    "atlas": {"numpy"},
     "workbench": {"numpy", "starlette", "uvicorn"},
-    "interop": {"numpy", "onnx"},
+    "interop": {"numpy", "onnx", "torch"},
     "data": {"numpy", "PIL"},
     "zoo": {"numpy", "PIL", "filelock", "platformdirs"},
     "cli": {"numpy", "PIL", "rich", "typer"},

@@ -94,3 +94,32 @@ def test_a_body_shows_its_nodes(bench):
     bench.node("op:Exp")
     assert "Exp" in bench.page.locator("aside h2").first.inner_text()
     assert bench.selected() == ["n:4.then_branch.0"]
+
+
+def changed(page, what, old):
+    """Waits until the picture isn't what it was."""
+    see = f"old => document.querySelector('[data-slot] img').{what} !== old"
+    page.wait_for_function(see, arg=old)
+
+
+def test_the_picture_has_the_nodes_own_parameters(bench):
+    bench.bundled()
+    bench.node("op:Conv")
+    part = bench.section("Picture")
+    picture = part.locator("img")
+    picture.wait_for()
+    kernel = part.get_by_label("kernel, axis 0")
+    assert kernel.input_value() == "5"
+    before, told = picture.get_attribute("src"), picture.get_attribute("alt")
+    part.get_by_label("Step of the picture").fill("3")
+    changed(bench.page, "src", before)
+    kernel.fill("3")
+    kernel.press("Enter")
+    changed(bench.page, "alt", told)
+    part.get_by_role("button", name="Play").click()
+    moved = picture.get_attribute("src")
+    changed(bench.page, "src", moved)
+    part.get_by_role("button", name="Pause").click()
+    bench.node("op:Relu")
+    bench.section("Picture").get_by_label("Which picture").select_option("sources")
+    bench.page.get_by_text("1 of").first.wait_for()

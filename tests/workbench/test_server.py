@@ -373,3 +373,26 @@ def test_models_that_are_given(small_page):
     (document,) = small_page.get("/state")["documents"]
     assert (document["name"], document["source"]) == ("given.onnx", "given")
     small_page.get(f"/documents/{document['id']}", 400)
+
+
+def test_figures(page, digits):
+    """A node's own parameters; what the visitor changes; what it gets wrong."""
+    detail = page.get(f"/documents/{digits}")
+    nodes = {n["operator"]: n["id"] for n in detail["graphs"][""]["nodes"]}
+    address = f"/documents/{digits}/nodes/{nodes['Conv']}/figure"
+    found = page.get(address, step=2, theme="dark")
+    assert (found["figure"], found["figures"][0]["id"]) == ("window", "window")
+    controls = {c["name"]: c["value"] for c in found["controls"]}
+    assert (controls["kernel"], controls["pad"]) == ([5, 5], [2, 2])
+    assert found["svg"].startswith("<svg")
+    assert found["text"]["zh"]
+    other = page.get(address, parameters=json.dumps({"kernel": [3, 3]}))
+    assert other["steps"] != found["steps"]
+    curve = page.get(f"/documents/{digits}/nodes/{nodes['Relu']}/figure")
+    assert (curve["figure"], curve["steps"], curve["text"]) == ("curve", 0, None)
+    for wrong in ({"kernel": 10**9}, {"magic": 1}, {"size": "x" * 900}, [1]):
+        page.get(address, 400, parameters=json.dumps(wrong))
+    page.get(address, 400, parameters="{")
+    page.get(address, 400, figure="magic")
+    page.get(address, 400, theme="pink")
+    page.get(address, 400, step="many")

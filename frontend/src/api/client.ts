@@ -8,6 +8,7 @@ import type {
   JobRequest,
   ModelDocument,
   NodeDetail,
+  NodeFigure,
   NodeId,
   Plan,
   ReceptiveField,
@@ -101,6 +102,8 @@ export const api = {
 
   node: (id: string, node: NodeId, run?: string) =>
     get<NodeDetail>(`${doc(id)}/nodes/${encode(node)}${run ? `?run=${encode(run)}` : ""}`),
+  figure: (id: string, node: NodeId, asked: Record<string, string>) =>
+    get<NodeFigure>(`${doc(id)}/nodes/${encode(node)}/figure?${new URLSearchParams(asked)}`),
   code: (id: string, node: NodeId, stage: "ir" | "asm", run?: string) =>
     get<{ kernels: { symbol: string; text: string }[] }>(
       `${doc(id)}/nodes/${encode(node)}/code?stage=${stage}${run ? `&run=${encode(run)}` : ""}`,

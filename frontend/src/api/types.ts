@@ -418,3 +418,29 @@ export interface ReceptiveField {
   value: string;
   values: Record<string, Region>;
 }
+
+export interface InTwoLanguages {
+  en: string;
+  zh: string;
+}
+
+/** What may be changed of a figure. */
+export interface FigureControl {
+  name: string;
+  label: InTwoLanguages;
+  kind: "int" | "float" | "bool" | "choice" | "ints";
+  value: number | boolean | string | number[];
+  minimum: number | null;
+  maximum: number | null;
+  choices: string[];
+}
+
+/** An operator's figure at one step; no `figures` where it has none. */
+export interface NodeFigure {
+  figures: { id: string; title: InTwoLanguages }[];
+  figure?: string;
+  steps?: number;
+  controls?: FigureControl[];
+  text?: InTwoLanguages | null;
+  svg?: string;
+}

@@ -326,6 +326,27 @@ def ops(
     command("ops")(name, family, without, json)
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def figure(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="an operator")],
+    figure: Annotated[str | None, typer.Option(help="which, where it has several")] = None,
+    step: Annotated[int | None, typer.Option(help="the step that is shown")] = None,
+    theme: Annotated[Literal["light", "dark", "auto"], typer.Option(help="colours")] = "light",
+    language: Annotated[Literal["en", "zh"], typer.Option(help="of the words")] = "en",
+    moving: Annotated[bool, typer.Option("--moving", help="play all steps")] = False,
+    save: Annotated[
+        str | None, typer.Option("-o", "--save", metavar="FILE", help="an .svg, or a .json")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Draw an operator: suanzi figure Conv --kernel 3x5 --stride 2,1 -o conv.svg
+
+    Each control of the figure is an option as well: --kernel, --pad, --channels, ...
+    """
+    command("figure")(name, figure, context.args, step, theme, language, moving, save, json)
+
+
 @app.command()
 def cache(
     action: Annotated[str, typer.Argument(metavar="[show|clear]")] = "show", json: Json = False

@@ -72,13 +72,30 @@ def _seen(size: int, mask: Array) -> Array:
 
 
 def _channelwise(call: Call) -> list[Needed]:
-    """The first input at the same place, others at the channel."""
+    """The first input at the same place, others at the channel; in training all of the channel,
+    for its mean and variance."""
+    if call.operator.training_mode:
+        return _in_training(call)
     channels = call.masks[1] if len(call.masks) > 1 else call.masks[0]
     rest: list[Needed] = [
         ((channels.copy(),), True) if t is not None and t.shape == channels.shape else call.whole(i)
         for i, t in enumerate(call.types)
     ]
     return [(tuple(m.copy() for m in call.masks), True), *rest[1:]]
+
+
+def _in_training(call: Call) -> list[Needed]:
+    """All of the channel's elements; the running statistics depend on theirs, Y doesn't."""
+    sizes = call.input(0).sizes
+    channels = (call.masks[1] if call.place == 0 else call.masks[0]).copy()
+    x = tuple(channels if axis == 1 else np.ones(n, bool) for axis, n in enumerate(sizes))
+    at: Needed = ((channels,), True)
+    match call.place:
+        case 0:
+            return [(x, True), at, at, None, None]
+        case 1:
+            return [(x, True), None, None, at, None]
+    return [(x, True), None, None, None, at]
 
 
 def _quantized(call: Call) -> list[Needed]:

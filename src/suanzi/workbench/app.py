@@ -74,6 +74,7 @@ class Workbench:
             get(document, self._describe),
             get(document + "/nodes/{node}", self._node),
             get(document + "/nodes/{node}/code", self._code),
+            get(document + "/nodes/{node}/figure", self._figure),
             post(document + "/sizes", self._ask("sizes")),
             post(document + "/plan", self._ask("plan")),
             post(document + "/preview", self._ask("preview")),
@@ -222,6 +223,22 @@ class Workbench:
             id=request.path_params["node"],
             stage=asked.get("stage", "ir"),
             run=asked.get("run"),
+        )
+
+    async def _figure(self, request: Request) -> Reply:
+        asked = request.query_params
+        try:
+            parameters = json.loads(asked.get("parameters", "{}")[:2000])
+        except ValueError:
+            raise SuanziError("no JSON", input="parameters") from None
+        return await self.desk.ask(
+            self._document(request),
+            "figure",
+            id=request.path_params["node"],
+            kind=asked.get("figure") or None,
+            step=_number(asked.get("step", "0")),
+            theme=asked.get("theme", "light"),
+            parameters=parameters,
         )
 
     async def _file(self, request: Request) -> Reply:

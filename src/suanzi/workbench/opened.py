@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -34,6 +34,7 @@ from suanzi.workbench.specs import File, feeds_of, file_of
 
 Progress = Callable[[str, float | None], None]
 Source = str | bytes
+Theme = Literal["light", "dark", "auto"]
 
 MOST_RUNS = 6
 """Runs whose values are kept; the oldest goes first, and is run again when asked for."""
@@ -73,6 +74,35 @@ class Opened:
         types = self._types(run)
         steps = self._prepared(types).steps if types and static(types) else None
         return reply(node_detail(self.session, id, self.original, steps))
+
+    def figure(
+        self, id: str, kind: str | None, step: int | None, theme: Theme, parameters: Any
+    ) -> Reply:
+        """The operator's figure with this node's attributes, drawn at a step."""
+        from suanzi.atlas.figures import names  # when they are asked for: a model opens sooner
+        from suanzi.atlas.figures.nodes import node_figure
+        from suanzi.atlas.svg import svg
+
+        graph, node = find_node(self.graph, id)
+        if not isinstance(parameters, dict):
+            raise SuanziError("parameters are by name", input="parameters", expected="an object")
+        kinds = names(type(node.operator).__name__)
+        if not kinds:
+            return reply({"figures": []})
+        weights = graph.types.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        shape = weights.sizes if weights is not None and weights.static else None
+        scene = node_figure(node.operator, shape, kind, parameters)
+        shown = None if not scene.steps else min(max(0, step or 0), len(scene.steps) - 1)
+        return reply(
+            {
+                "figures": [{"id": id, "title": title} for id, title in kinds],
+                "figure": scene.figure,
+                "steps": len(scene.steps),
+                "controls": scene.controls,
+                "text": None if shown is None else scene.steps[shown].text,
+                "svg": svg(scene, shown, theme),
+            }
+        )
 
     def code(self, id: str, stage: str, run: str | None = None) -> Reply:
         if stage not in ("ir", "asm"):
