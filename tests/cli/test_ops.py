@@ -49,7 +49,7 @@ def test_one(suanzi):
     for text in (
         "ai.onnx, opset 1, 11, 22",
         "suanzi.operators.convolution.Conv\n",
-        "conv_winograd, conv_samples, conv_direct, conv_rows (avx512, avx2, neon, portable)",
+        "conv_winograd, conv_samples, conv_direct, conv_flat, conv_rows (avx512, avx2, neon, ",
         "nn.Conv{n}d",
         "auto_pad       string   'NOTSET'",
         "B      optional   bfloat16, float16, float32, float64",
